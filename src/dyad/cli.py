@@ -1,0 +1,365 @@
+"""The command line: each verb reads its options, calls the library, and says what came of it."""
+
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import cyclopts
+from cyclopts import App, Parameter
+from rich.console import Console
+
+from dyad import __version__
+from dyad.core.errors import BadInput, BadUsage, DyadError, MissingWeights
+
+INTERRUPTED = 130
+
+# Results go to standard output, everything else to standard error, so that a script can read the last line.
+_ERR = Console(stderr=True, highlight=False)
+
+app = App(
+    name="dyad",
+    version=__version__,
+    help="The 3D motion of everyone in an ordinary video, in metres and in one camera frame.",
+    help_format="plaintext",
+    console=Console(highlight=False),
+)
+weights_app = App(name="weights", help="The networks' weights: what is there, and fetching the rest.")
+bench_app = App(name="bench", help="Quality and speed, measured.")
+app.command(weights_app)
+app.command(bench_app)
+
+Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object as the last line.")]
+Out = Annotated[Path, Parameter(name=["-o", "--output"], help="Folder for the results.")]
+
+
+@app.command(name="run")
+def run_command(
+    video: str,
+    /,
+    *,
+    output: Out,
+    focal: float | None = None,
+    fov: float | None = None,
+    camera: Path | None = None,
+    height: float | None = None,
+    frames: str | None = None,
+    every: int = 1,
+    detector: str = "blazepose",
+    weights: str | None = None,
+    max_people: int | None = None,
+    thorough: Annotated[bool, Parameter(negative="")] = False,
+    key_interval: float | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    json: Json = False,
+) -> None:
+    """Find everyone in VIDEO in 3D; writes tracks.npz, run.json, overlay.mp4 and report.html to the folder.
+
+    Parameters
+    ----------
+    video
+        A video file, an image, or a folder of images.
+    focal
+        Focal length in pixels, if known.
+    fov
+        Horizontal field of view in degrees, if known.
+    camera
+        TOML file with size, focal, centre and distortion.
+    height
+        Stature of the people in metres, if known; fixes the scale.
+    frames
+        A:B, the half-open range of frames to take.
+    every
+        Take each N-th frame.
+    detector
+        Who finds people: blazepose, transformers or onnx.
+    weights
+        What a detector other than the default reads: PERSON,POSE.
+    max_people
+        Keep at most this many people.
+    thorough
+        Spend more time to find small and crowded people.
+    key_interval
+        Seconds between the frames in which new people are looked for (0.5).
+    device
+        auto, cpu, cuda or mps.
+    threads
+        CPU threads for the networks.
+    """
+    from dyad.workfolder import run
+
+    use_threads(threads)
+    with progress() as told:
+        result = run(
+            video,
+            output,
+            camera=camera,
+            focal=focal,
+            fov=fov,
+            height=height,
+            frames=frame_range(frames),
+            every=every,
+            detector=detector,
+            weights=tuple(weights.split(",")) if weights else (),
+            max_people=max_people,
+            thorough=thorough,
+            key_interval=key_interval,
+            device=device,
+            progress=told,
+        )
+    tell(result, json)
+
+
+@app.command(name="demo")
+def demo_command(
+    *,
+    output: Out = Path("demo_out"),
+    seed: int = 0,
+    people: int = 3,
+    seconds: float = 5.0,
+    device: str = "auto",
+    threads: int | None = None,
+    json: Json = False,
+) -> None:
+    """Draw a short clip of people whose motion is known, run on it, and score the result against the truth.
+
+    Parameters
+    ----------
+    seed
+        Another seed draws other people.
+    people
+        How many, 1 to 8.
+    seconds
+        Length of the clip.
+    device
+        auto, cpu, cuda or mps.
+    threads
+        CPU threads for the networks.
+    """
+    from dyad.demo import demo
+
+    use_threads(threads)
+    with progress() as told:
+        result, scores = demo(output, seed=seed, people=people, seconds=seconds, device=device, progress=told)
+    tell(result, json, scores=scores)
+
+
+@app.command(name="view")
+def view_command(output: Path, /) -> None:
+    """Open the page of a finished run in the browser."""
+    import webbrowser
+
+    page = (output / "report.html" if output.is_dir() else output).resolve()
+    if not page.is_file():
+        raise BadInput(f"no page at {page}; `dyad run VIDEO -o OUT` makes OUT/report.html")
+    if not webbrowser.open(page.as_uri()):
+        print_line(f"Open {page} in a browser.")
+
+
+@app.command(name="info")
+def info_command(*, json: Json = False) -> None:
+    """Versions, devices and weights at hand."""
+    from dyad.about import about
+
+    facts = about()
+    print_line(dumps(facts) if json else "\n".join(f"{name:14} {value}" for name, value in facts.items()))
+
+
+@weights_app.command(name="list")
+def weights_list(*, json: Json = False) -> None:
+    """Every file of weights: present or not, size, licence, source."""
+    from dyad.models.weights import list_weights
+
+    entries = list_weights()
+    for entry in entries:
+        _ERR.print(f"{entry.state:8} {entry.file}  {entry.bytes:,} bytes  {entry.licence}  {entry.source}")
+    if json:
+        print_line(
+            dumps([{"file": e.file, "sha256": e.sha256, "state": e.state, "path": str(e.path)} for e in entries])
+        )
+
+
+@weights_app.command(name="pull")
+def weights_pull(
+    name: str = "blazepose", /, *, from_wheel: Annotated[Path | None, Parameter(name=["--from", "--from-wheel"])] = None
+) -> None:
+    """Fetch weights into the user's cache, from the package index or from a wheel at hand.
+
+    Parameters
+    ----------
+    from_wheel
+        The file mediapipe-0.10.21-….whl, if it was fetched by other means.
+    """
+    from dyad.models.weights import WeightsError, pull_blazepose
+
+    if name != "blazepose":
+        raise BadUsage(f"there are no weights {name!r} to pull; there is: blazepose")
+    try:
+        print_line(f"blazepose is in {pull_blazepose(from_wheel)}")
+    except WeightsError as error:
+        raise MissingWeights(str(error)) from error
+
+
+@weights_app.command(name="verify")
+def weights_verify() -> None:
+    """Check every file of weights against its hash."""
+    from dyad.models.weights import list_weights
+
+    wrong = [entry for entry in list_weights() if not entry.present]
+    for entry in list_weights():
+        print_line(f"{entry.state:8} {entry.file}")
+    if wrong:
+        raise MissingWeights(f"{len(wrong)} files are absent or damaged; fetch them with: dyad weights pull blazepose")
+
+
+@bench_app.command(name="people")
+def bench_people_command(
+    *, data: Path, thorough: Annotated[bool, Parameter(negative="")] = False, device: str = "auto", json: Json = False
+) -> None:
+    """Recall, precision and OKS of the people found, on every COCO-format keypoint file below a folder.
+
+    Parameters
+    ----------
+    data
+        Folder with the JSON files, images beside or below them.
+    """
+    from dyad.bench.people import bench_people
+    from dyad.pipeline import Pipeline
+
+    report(bench_people(data, detector=Pipeline.default(thorough=thorough, device=device).detector), json)
+
+
+@bench_app.command(name="mupots")
+def bench_mupots_command(
+    *, data: Path, thorough: Annotated[bool, Parameter(negative="")] = False, device: str = "auto", json: Json = False
+) -> None:
+    """Strict PCK, PCK_abs and coverage on every MuPoTS-3D sequence in a folder, with the true camera and nothing else.
+
+    Parameters
+    ----------
+    data
+        Folder with TSxx_374px.mp4 and TSxx.npz.
+    """
+    from dyad.bench.mupots import bench_mupots
+    from dyad.workfolder import run
+
+    with progress() as told:
+        scores = bench_mupots(
+            data, run=lambda path, *, camera: run(path, camera=camera, thorough=thorough, device=device, progress=told)
+        )
+    report(scores, json)
+
+
+@bench_app.command(name="run")
+def bench_run_command(
+    *, people: int = 2, seconds: float = 8.0, device: str = "auto", threads: int | None = None, json: Json = False
+) -> None:
+    """Speed of each stage and of the whole, and peak memory, on a drawn 720p clip.
+
+    Parameters
+    ----------
+    people
+        How many people the clip shows.
+    seconds
+        Length of the clip.
+    """
+    from dyad.bench.speed import bench_speed
+
+    use_threads(threads)
+    report(bench_speed(people=people, seconds=seconds, device=device), json)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and leave with its exit status; one line for what went wrong, unless --debug is given."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
+    logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, stream=sys.stderr, format="%(message)s")
+    try:
+        app(words, exit_on_error=False, print_error=False)
+    except cyclopts.CycloptsError as error:
+        sys.exit(fail(str(error), BadUsage.exit_status))
+    except DyadError as error:
+        if debug:
+            raise
+        sys.exit(fail(str(error), error.exit_status))
+    except KeyboardInterrupt:
+        sys.exit(fail("interrupted; no half-written file was left", INTERRUPTED))
+    except BrokenPipeError:
+        sys.exit(0)
+
+
+def fail(message: str, status: int) -> int:
+    _ERR.print("dyad: " + " ".join(message.split()), soft_wrap=True, markup=False)
+    return status
+
+
+def frame_range(text: str | None) -> slice | None:
+    """A:B, A: or :B as a slice."""
+    if text is None:
+        return None
+    first, colon, last = text.partition(":")
+    if not colon or any(part and not part.isdecimal() for part in (first, last)):
+        raise BadUsage(f"--frames takes A:B with whole numbers, such as 100:200, got {text!r}")
+    return slice(int(first) if first else None, int(last) if last else None)
+
+
+def use_threads(count: int | None) -> None:
+    if count is not None:
+        import torch
+
+        if count < 1:
+            raise BadUsage(f"--threads takes a number of 1 or more, got {count}")
+        torch.set_num_threads(count)
+
+
+@contextmanager
+def progress() -> Iterator[Any]:
+    """A bar a stage, with the time left; nothing where standard error is no terminal."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description:>8}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=_ERR, disable=not _ERR.is_terminal, transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def told(stage: str, done: int, total: int | None) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total)
+            bars.update(tasks[stage], completed=done, total=max(total, done) if total else None)
+
+        yield told
+
+
+def tell(result: Any, as_json: bool, *, scores: dict[str, Any] | None = None) -> None:
+    """Say what a run found and where the page is."""
+    people, cover = len(result.tracks.people), result.coverage
+    for note in result.notes:
+        _ERR.print(f"note: {note}", soft_wrap=True, markup=False)
+    for name, value in (scores or {}).items():
+        _ERR.print(f"{name:>22}  {value}", markup=False)
+    page = result.folder / "report.html"
+    _ERR.print(
+        f"{people} {'person' if people == 1 else 'people'} in {len(result.tracks.frames)} frames; person-frames: "
+        f"{cover.detected} detected, {cover.filled} filled, {cover.refused} refused; {sum(result.seconds.values()):.1f} s"
+    )
+    _ERR.print(f"the page: {page.resolve()}", soft_wrap=True, markup=False)
+    if as_json:
+        facts = json.loads((result.folder / "run.json").read_text(encoding="utf-8"))
+        print_line(dumps({"folder": str(result.folder), **facts, **({"scores": scores} if scores else {})}))
+
+
+def report(scores: dict[str, Any], as_json: bool) -> None:
+    print_line(dumps(scores) if as_json else json.dumps(scores, indent=2, allow_nan=False))
+
+
+def dumps(value: Any) -> str:
+    return json.dumps(value, allow_nan=False, default=str)
+
+
+def print_line(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,1 @@
+"""The nouns: skeleton, camera, video, detections, tracks; the interfaces; the errors."""

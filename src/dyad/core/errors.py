@@ -1,0 +1,38 @@
+"""The ways in which a run can fail through no fault of the code, and the exit status of each."""
+
+
+class DyadError(Exception):
+    """Base of every error that the command line reports as one line.
+
+    `exit_status` is what the process ends with: 2 bad usage, 3 bad input, 4 missing weights.
+    """
+
+    exit_status = 1
+
+
+class BadUsage(DyadError):
+    """The options contradict each other or lie outside their range."""
+
+    exit_status = 2
+
+
+class BadInput(DyadError):
+    """A file is missing, unreadable, empty, or does not hold what it should."""
+
+    exit_status = 3
+
+
+class MissingWeights(DyadError):
+    """A network's weights are neither at hand nor to be had."""
+
+    exit_status = 4
+
+
+class MissingExtra(DyadError):
+    """An optional dependency is not installed; the message names the extra that brings it."""
+
+    exit_status = 2
+
+    @classmethod
+    def of(cls, package: str, extra: str, purpose: str) -> "MissingExtra":
+        return cls(f"{purpose} needs the package {package!r}, which is not installed: pip install 'dyad-pose[{extra}]'")

@@ -1,0 +1,213 @@
+"""Skeletons as data: joints by name, the bones between them, mirror pairs, and conversion from one to another."""
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import torch
+from torch import Tensor
+
+from dyad.core.errors import BadInput
+
+# How a joint that a skeleton lacks follows from joints that it has: the first recipe whose parts exist counts. A recipe
+# is linear, so that it holds in 2D and in 3D alike. Head-top weights: the vertex lies 13 cm above the line between the
+# ears, the mouth 7 cm below the eyes; neck here is the middle of the shoulders, 19 cm below the ears.
+_RECIPES: dict[str, tuple[dict[str, float], ...]] = {
+    "pelvis": ({"left_hip": 0.5, "right_hip": 0.5},),
+    "neck": ({"left_shoulder": 0.5, "right_shoulder": 0.5},),
+    "spine": (
+        {"pelvis": 0.5, "neck": 0.5},
+        {"left_hip": 0.25, "right_hip": 0.25, "left_shoulder": 0.25, "right_shoulder": 0.25},
+    ),
+    "head_top": (
+        {
+            "left_ear": 0.5,
+            "right_ear": 0.5,
+            "left_eye": 0.9,
+            "right_eye": 0.9,
+            "mouth_left": -0.9,
+            "mouth_right": -0.9,
+        },
+        {"left_ear": 0.85, "right_ear": 0.85, "left_shoulder": -0.35, "right_shoulder": -0.35},
+    ),
+    "head": ({"nose": 0.5, "head_top": 0.5}, {"left_ear": 0.5, "right_ear": 0.5}, {"neck": 0.4, "head_top": 0.6}),
+}
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """Names of joints in the order of an array's joint dimension, each with its parent ("" for the root)."""
+
+    name: str
+    names: tuple[str, ...]
+    parent_names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if len(set(self.names)) != len(self.names):
+            raise BadInput(f"skeleton {self.name!r} names a joint twice: {self.names}")
+        if len(self.parent_names) != len(self.names) or not set(self.parent_names) <= {*self.names, ""}:
+            raise BadInput(f"skeleton {self.name!r}: every joint needs one parent among its joints, or none")
+        if not self.names or "" in self.names:
+            raise BadInput(f"skeleton {self.name!r} needs at least one joint, and a name for each, got {self.names}")
+        reached = {joint for joint, parent in zip(self.names, self.parent_names, strict=True) if not parent}
+        while len(reached) < len(self.names):
+            children = {j for j, p in zip(self.names, self.parent_names, strict=True) if p in reached} - reached
+            if not children:
+                raise BadInput(
+                    f"skeleton {self.name!r}: bones run in a circle through {sorted({*self.names} - reached)}"
+                )
+            reached |= children
+
+    @classmethod
+    def of_names(cls, names: tuple[str, ...], name: str = "custom") -> "Skeleton":
+        """A skeleton without bones, for a file that only names its keypoints."""
+        return cls(name, tuple(names), ("",) * len(names))
+
+    @classmethod
+    def from_json(cls, fields: dict) -> "Skeleton":
+        try:
+            return cls(str(fields["name"]), tuple(map(str, fields["names"])), tuple(map(str, fields["parents"])))
+        except (KeyError, TypeError) as error:
+            raise BadInput(f"a skeleton needs name, names and parents, got {fields!r}") from error
+
+    def to_json(self) -> dict:
+        return {"name": self.name, "names": list(self.names), "parents": list(self.parent_names)}
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def index(self, name: str) -> int:
+        """Position of a joint; BadInput names the joints there are."""
+        try:
+            return self.names.index(name)
+        except ValueError:
+            raise BadInput(f"skeleton {self.name!r} has no joint {name!r}; it has {', '.join(self.names)}") from None
+
+    def indices(self, *names: str) -> list[int]:
+        return [self.index(name) for name in names]
+
+    @cached_property
+    def parents(self) -> tuple[int, ...]:
+        """Index of each joint's parent, -1 for a root."""
+        return tuple(self.names.index(p) if p else -1 for p in self.parent_names)
+
+    @property
+    def root(self) -> str:
+        return self.names[self.parents.index(-1)]
+
+    @property
+    def bones(self) -> tuple[tuple[int, int], ...]:
+        """(parent, child) index pairs."""
+        return tuple((parent, child) for child, parent in enumerate(self.parents) if parent >= 0)
+
+    @cached_property
+    def mirror(self) -> tuple[int, ...]:
+        """For each joint the index of its counterpart on the other side (itself in the middle)."""
+        others = [_other_side(name) for name in self.names]
+        return tuple(self.names.index(o) if o in self.names else i for i, o in enumerate(others))
+
+    def hops(self) -> Tensor:
+        """Number of bones (J, J) on the way between two joints; infinite where no way leads."""
+        steps = torch.full((len(self), len(self)), torch.inf)
+        steps.fill_diagonal_(0)
+        for parent, child in self.bones:
+            steps[parent, child] = steps[child, parent] = 1
+        for middle in range(len(self)):
+            steps = torch.minimum(steps, steps[:, middle : middle + 1] + steps[middle : middle + 1])
+        return steps
+
+    def convert(self, values: Tensor, target: "Skeleton") -> Tensor:
+        """Positions (…, J, D) of this skeleton's joints as those of `target`; NaN for what cannot be derived."""
+        weights = _weights(self, target).to(values)
+        missing = torch.isnan(values)
+        mixed = torch.einsum("kj,...jd->...kd", torch.nan_to_num(weights), torch.nan_to_num(values))
+        touched = torch.einsum("kj,...jd->...kd", (weights.nan_to_num() != 0).to(values), missing.to(values)) > 0
+        return torch.where(touched | torch.isnan(weights[:, :1]), torch.full_like(mixed, torch.nan), mixed)
+
+    def convert_confidence(self, confidence: Tensor, target: "Skeleton", *, underivable: float = 0.0) -> Tensor:
+        """Confidence (…, J) of the joints of `target`: the lowest among a joint's parts."""
+        used = torch.nan_to_num(_weights(self, target)).to(confidence.device) != 0
+        spread = torch.where(used, confidence[..., None, :], torch.full_like(confidence[..., None, :], torch.inf))
+        return torch.where(used.any(-1), spread.amin(-1), torch.full_like(spread[..., 0], underivable))
+
+    def convert_sigma(self, sigma: Tensor, target: "Skeleton") -> Tensor:
+        """Standard deviations (…, J, D) of converted positions; errors of different joints count as independent."""
+        weights = _weights(self, target).to(sigma)
+        spread = torch.einsum("kj,...jd->...kd", torch.nan_to_num(weights).square(), torch.nan_to_num(sigma).square())
+        known = torch.isfinite(self.convert(sigma, target))
+        return torch.where(known, spread.sqrt(), torch.full_like(spread, torch.nan))
+
+    def flip(self, values: Tensor) -> Tensor:
+        """Exchange left and right joints along the second-last dimension (…, J, D)."""
+        return values[..., torch.tensor(self.mirror, device=values.device), :]
+
+
+def _other_side(name: str) -> str:
+    for left, right in (("left", "right"), ("right", "left")):
+        if name.startswith(left + "_"):
+            return right + name[len(left) :]
+        if name.endswith("_" + left):
+            return name[: -len(left)] + right
+    return name
+
+
+@lru_cache(maxsize=64)
+def _weights(source: Skeleton, target: Skeleton) -> Tensor:
+    """Linear map (K, J) from the joints of `source` to those of `target`; a row of NaN cannot be derived."""
+    rows = [_weights_of(name, source) for name in target.names]
+    blank = torch.full((len(source),), torch.nan, dtype=torch.float64)
+    return torch.stack([row if row is not None else blank for row in rows])
+
+
+def _weights_of(name: str, source: Skeleton) -> Tensor | None:
+    if name in source.names:
+        return torch.eye(len(source), dtype=torch.float64)[source.index(name)]
+    for recipe in _RECIPES.get(name, ()):
+        parts = [(weight, _weights_of(part, source)) for part, weight in recipe.items() if part != name]
+        if all(part is not None for _, part in parts):
+            return torch.stack([weight * part for weight, part in parts if part is not None]).sum(0)
+    return None
+
+
+def _tree(name: str, text: str) -> Skeleton:
+    """A skeleton from "joint<parent joint<parent …"."""
+    pairs = [word.partition("<") for word in text.split()]
+    return Skeleton(name, tuple(p[0] for p in pairs), tuple(p[2] for p in pairs))
+
+
+BODY17 = _tree(
+    "body17",
+    "pelvis right_hip<pelvis right_knee<right_hip right_ankle<right_knee left_hip<pelvis left_knee<left_hip "
+    "left_ankle<left_knee spine<pelvis neck<spine nose<neck head_top<nose left_shoulder<neck "
+    "left_elbow<left_shoulder left_wrist<left_elbow right_shoulder<neck right_elbow<right_shoulder "
+    "right_wrist<right_elbow",
+)
+COCO17 = _tree(
+    "coco17",
+    "nose left_eye<nose right_eye<nose left_ear<left_eye right_ear<right_eye left_shoulder<nose right_shoulder<nose "
+    "left_elbow<left_shoulder right_elbow<right_shoulder left_wrist<left_elbow right_wrist<right_elbow "
+    "left_hip<left_shoulder right_hip<right_shoulder left_knee<left_hip right_knee<right_hip left_ankle<left_knee "
+    "right_ankle<right_knee",
+)
+MUPOTS17 = _tree(
+    "mupots17",
+    "head_top<head neck<spine right_shoulder<neck right_elbow<right_shoulder right_wrist<right_elbow "
+    "left_shoulder<neck left_elbow<left_shoulder left_wrist<left_elbow right_hip<pelvis right_knee<right_hip "
+    "right_ankle<right_knee left_hip<pelvis left_knee<left_hip left_ankle<left_knee pelvis spine<pelvis head<neck",
+)
+LSP14 = _tree(
+    "lsp14",
+    "right_ankle<right_knee right_knee<right_hip right_hip<neck left_hip<neck left_knee<left_hip left_ankle<left_knee "
+    "right_wrist<right_elbow right_elbow<right_shoulder right_shoulder<neck left_shoulder<neck "
+    "left_elbow<left_shoulder left_wrist<left_elbow neck head_top<neck",
+)
+BLAZEPOSE33 = _tree(
+    "blazepose33",
+    "nose left_eye_inner<nose left_eye<left_eye_inner left_eye_outer<left_eye right_eye_inner<nose "
+    "right_eye<right_eye_inner right_eye_outer<right_eye left_ear<left_eye_outer right_ear<right_eye_outer "
+    "mouth_left<nose mouth_right<nose left_shoulder<nose right_shoulder<nose left_elbow<left_shoulder "
+    "right_elbow<right_shoulder left_wrist<left_elbow right_wrist<right_elbow left_pinky<left_wrist "
+    "right_pinky<right_wrist left_index<left_wrist right_index<right_wrist left_thumb<left_wrist "
+    "right_thumb<right_wrist left_hip<left_shoulder right_hip<right_shoulder left_knee<left_hip right_knee<right_hip "
+    "left_ankle<left_knee right_ankle<right_knee left_heel<left_ankle right_heel<right_ankle "
+    "left_foot_index<left_heel right_foot_index<right_heel",
+)

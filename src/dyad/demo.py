@@ -1,0 +1,103 @@
+"""A run on a clip whose truth is known, because Dyad drew it: shows the whole pipeline, and how good it is."""
+
+import logging
+from dataclasses import replace
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dyad.core.clip import Clip
+from dyad.core.errors import MissingWeights
+from dyad.core.protocols import Detector
+from dyad.core.skeleton import MUPOTS17
+from dyad.core.tracks import Tracks
+from dyad.evaluation.strict import StrictProtocol, TruePoses
+from dyad.export.video import clip_writer
+from dyad.pipeline import Progress, pick_device
+from dyad.stages import make_detector
+from dyad.stages.oracle import Noise, OracleDetector
+from dyad.synthetic.demo import demo_clip
+from dyad.workfolder import Result, run
+
+log = logging.getLogger(__name__)
+
+ORACLE_NOTE = (
+    "No network of weights could be had, so these people were NOT found in the images: the demonstration started from "
+    "the drawn truth with a detector's errors added. Connect, or give a wheel to `dyad weights pull blazepose --from`."
+)
+
+
+def demo(
+    output: str | PathLike[str],
+    *,
+    seed: int = 0,
+    people: int = 3,
+    seconds: float = 5.0,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> tuple[Result, dict[str, Any]]:
+    """Draw a clip, run on it as on any video with a known camera, and score the result against the truth.
+
+    Writes to `output` what `run` writes, and the clip as `demo.mp4` with its truth as `truth.npz`. Without the
+    embedded detector's weights and without a network it runs on noisy true detections instead, and says so.
+    """
+    clip = demo_clip(seed, seconds=seconds, people=people)
+    folder = Path(output)
+    folder.mkdir(parents=True, exist_ok=True)
+    with clip_writer(folder / "demo.mp4", quality=18) as writer:
+        done = 0
+        for chunk in clip.video.chunks(4):
+            for image, time in zip(chunk.images, chunk.times.tolist(), strict=True):
+                writer.write(image, time)
+            done += len(chunk)
+            if progress is not None:
+                progress("draw clip", done, len(clip.truth.frames))
+    clip.truth.save(folder / "truth.npz")
+    detector, notes = _detector(clip, device, seed)
+    result = run(
+        folder / "demo.mp4",
+        output,
+        camera=clip.video.camera,
+        detector=detector,
+        notes=notes,
+        device=device,
+        progress=progress,
+    )
+    return result, score(clip.truth, result.tracks)
+
+
+def score(truth: Tracks, found: Tracks) -> dict[str, Any]:
+    """The strict scores of tracks against the truth of their clip, rounded for reading."""
+    if not len(found):
+        return {"coverage": 0.0, "pck": 0.0, "pck_abs": 0.0}
+    window = truth.convert(MUPOTS17).window()
+    visible = window.confidence > 0.5
+    poses = TruePoses(
+        window.xy.double().numpy(),
+        window.xyz.double().numpy(),
+        (~visible).numpy(),
+        window.present.numpy(),
+        MUPOTS17,
+    )
+    # Frame k of the written clip is frame k of the drawn one.
+    scores = StrictProtocol()(poses, replace(found, frames=torch.arange(len(found.frames))))
+    return {
+        "coverage": round(scores.coverage, 3),
+        "coverage_clear": round(scores.coverage_clear, 3),
+        "pck": round(scores.pck, 1),
+        "pck_abs": round(scores.pck_abs, 1),
+        "mpjpe_mm": round(scores.mpjpe_mm, 1),
+        "root_error_mm": round(scores.root_error_mm, 1),
+        "idf1": round(scores.idf1, 3),
+        "id_switches": scores.id_switches,
+    }
+
+
+def _detector(clip: Clip, device: str, seed: int) -> tuple[str | Detector, tuple[str, ...]]:
+    try:
+        return make_detector("blazepose", (), pick_device(device), key_interval=None), ()
+    except MissingWeights as error:
+        log.warning("%s", error)
+        return OracleDetector(clip.truth, Noise.detector(), seed=seed), (ORACLE_NOTE,)

@@ -1,0 +1,1 @@
+"""Verbs on raw tensors: projection, alignment, bones, grids, filtering. Imports torch alone."""

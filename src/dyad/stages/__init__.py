@@ -1,0 +1,61 @@
+"""Networks, files and truths made into the interfaces. This table of detectors is all the registry there is."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from dyad.core.errors import BadUsage, MissingWeights
+from dyad.core.protocols import Detector
+
+
+def _blazepose(
+    weights: tuple[str, ...], device: torch.device, *, key_interval: float | None, **policy: Any
+) -> Detector:
+    from dyad.models.blazepose import BlazePoseDetector, BlazePoseLandmarks
+    from dyad.models.weights import (
+        BLAZEPOSE_DETECTOR,
+        BLAZEPOSE_LANDMARKS,
+        WeightsError,
+        find_blazepose,
+        pull_blazepose,
+    )
+    from dyad.stages.detection import BlazePose
+
+    try:
+        folder = find_blazepose() or pull_blazepose()
+    except WeightsError as error:
+        raise MissingWeights(str(error)) from error
+    detector = BlazePoseDetector.from_file(folder / BLAZEPOSE_DETECTOR.file)
+    landmarks = BlazePoseLandmarks.from_file(folder / BLAZEPOSE_LANDMARKS.file)
+    if key_interval is not None:
+        policy["key_interval"] = key_interval
+    return BlazePose(detector, landmarks, device=device, **policy)
+
+
+def _transformers(weights: tuple[str, ...], device: torch.device, **_: Any) -> Detector:
+    from dyad.stages.huggingface import TransformersDetector
+
+    return TransformersDetector(*_two(weights, "a folder of RT-DETR or D-FINE and one of ViTPose"), device=device)
+
+
+def _onnx(weights: tuple[str, ...], device: torch.device, **_: Any) -> Detector:
+    from dyad.stages.onnx import OnnxDetector
+
+    return OnnxDetector(*_two(weights, "a file of YOLOX or RTMDet and one of RTMPose"))
+
+
+DETECTORS: dict[str, Callable[..., Detector]] = {"blazepose": _blazepose, "transformers": _transformers, "onnx": _onnx}
+
+
+def make_detector(name: str, weights: tuple[str, ...], device: torch.device, **policy: Any) -> Detector:
+    """The detector of that name. BadUsage for an unknown name, MissingWeights where its networks cannot be had."""
+    if name not in DETECTORS:
+        raise BadUsage(f"there is no detector {name!r}; choose one of {', '.join(DETECTORS)}")
+    return DETECTORS[name](weights, device, **policy)
+
+
+def _two(weights: tuple[str, ...], what: str) -> tuple[str, str]:
+    if len(weights) != 2:
+        raise BadUsage(f"this detector reads {what}: give both with --weights, got {len(weights)}")
+    return weights[0], weights[1]

@@ -1,0 +1,206 @@
+"""BlazePose as a detector of everyone in a video: found at key frames, followed forward and backward between them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from dyad.core.camera import Camera
+from dyad.core.detections import Detections
+from dyad.core.skeleton import BLAZEPOSE33
+from dyad.core.tracks import Tracks
+from dyad.core.video import Chunk, Video
+from dyad.models.blazepose import BlazePoseDetector, BlazePoseLandmarks, Region
+from dyad.stages.appearance import describe
+from dyad.stages.placing import place_people
+from dyad.stages.proposals import Proposer
+from dyad.stages.regions import MIRROR_LIMIT, People, RegionReader
+from dyad.stages.suppression import same_body, settle_claims, suppress
+
+# Someone followed from the neighbouring frame needs less proof than someone new.
+_FOLLOW_LIMIT = 2.0 * MIRROR_LIMIT
+_LOWEST_SCORE = 0.5
+_LOWEST_FOLLOWED = 0.1
+_CHUNK_BYTES = 160_000_000
+
+
+@dataclass
+class _Stretch:
+    """The frames between two key frames and who was found in each."""
+
+    chunk: Chunk
+    images: Tensor
+    people: list[People]
+
+
+class BlazePose:
+    """Everyone in every frame, with 33 landmarks in the image and in metres.
+
+    At key frames people are proposed over a pyramid of sizes; each proposal is read twice or thrice and must agree with
+    its own mirror image. Between key frames people are followed by the regions that their landmarks give, forward, and
+    backward from where they were first found. Needs no more memory for a longer video.
+
+    Args:
+        detector, landmarks: the two networks.
+        device: where they run.
+        key_interval: s between key frames.
+        thorough: look at more sizes and at tiles, three times as often; costs time, finds small and crowded people.
+        max_people: most people in a frame, or None.
+    """
+
+    def __init__(
+        self,
+        detector: BlazePoseDetector,
+        landmarks: BlazePoseLandmarks,
+        *,
+        device: torch.device | str = "cpu",
+        key_interval: float = 0.5,
+        thorough: bool = False,
+        max_people: int | None = None,
+    ) -> None:
+        device = torch.device(device)
+        sizes = (224, 320, 448, 640, 896, 1280, 1792) if thorough else (224, 320, 448, 640, 896)
+        self.propose = Proposer(detector, device=device, sizes=sizes, tiles=thorough, most=48 if thorough else 24)
+        self.read = RegionReader(landmarks, device=device)
+        self.key_interval = key_interval / 3 if thorough else key_interval
+        self.max_people = max_people
+
+    def __call__(self, video: Video, prior: Tracks | None = None) -> Iterator[Detections]:
+        """Detections of every frame in order, xyz in the camera frame in metres."""
+        held: _Stretch | None = None
+        active, misses = People.none(), torch.zeros(0)
+        for chunk in video.chunks(self._stride(video)):
+            now = _Stretch(chunk, torch.from_numpy(chunk.images).permute(0, 3, 1, 2), [])
+            for k in range(len(chunk.indices)):
+                if chunk.cut[k]:
+                    active, misses = People.none(), torch.zeros(0)
+                tracked, lost = self._follow(now.images, k, active, misses, chunk, held)
+                if k == 0 or chunk.cut[k]:
+                    found = self._search(now.images[k], tracked)
+                    if held is not None and not chunk.cut[k]:
+                        self._backward(held, len(held.people) - 1, found)
+                    tracked = self._limit(People.join([tracked, found]))
+                now.people.append(tracked)
+                active, misses = self._carry(tracked, lost)
+            if held is not None:
+                yield from self._emit(held, video.camera)
+            held = now
+        if held is not None:
+            last = len(held.people) - 1
+            if last > 0 and not held.chunk.cut[last]:
+                found = self._search(held.images[last], held.people[last])
+                held.people[last] = self._limit(People.join([held.people[last], found]))
+                self._backward(held, last - 1, found)
+            yield from self._emit(held, video.camera)
+
+    def _stride(self, video: Video) -> int:
+        """Frames between key frames: an interval in time, bounded by the memory that two stretches may take."""
+        frame_bytes = max(1, 3 * video.size[0] * video.size[1])
+        return max(1, min(round(self.key_interval * video.fps), _CHUNK_BYTES // frame_bytes))
+
+    def _search(self, image: Tensor, known: People) -> People:
+        """People in an image whom `known` lacks, verified."""
+        region, _ = self.propose(image)
+        first = self.read(image[None], torch.zeros(len(region.side), dtype=torch.int64), region, mirror=False)
+        first = first[(first.score > 0.3) & _sane(first)]
+        first = first[suppress(first)] if len(first) else first
+        second = self.read(image[None], torch.zeros(len(first), dtype=torch.int64), first.next_region)
+        second = second[(second.score > 0.1) & _sane(second)]
+        third = self.read(image[None], torch.zeros(len(second), dtype=torch.int64), second.next_region)
+        third = third[(third.disagreement < MIRROR_LIMIT) & (third.score > _LOWEST_SCORE) & _sane(third)]
+        new = third[~same_body(third, known).any(1)] if len(known) else third
+        return new[suppress(new)]
+
+    def _follow(
+        self, images: Tensor, k: int, active: People, misses: Tensor, chunk: Chunk, held: _Stretch | None
+    ) -> tuple[People, tuple[People, Tensor]]:
+        """The active people in frame k, and those not found there with the number of frames they were missed."""
+        if not len(active):
+            return active, (active, misses)
+        step = self._step(chunk, k, held)
+        found = self._look_again(images[k], active.next_region, passes=1 if step < 0.07 else 2)
+        good = (found.disagreement < _FOLLOW_LIMIT) & (found.score > _LOWEST_FOLLOWED) & _sane(found)
+        good &= _near(found, active)
+        waiting = ~good & (misses + step < 0.4)
+        # Who was confirmed just now outranks who is being waited for, when both are drawn to one body.
+        keep = torch.nonzero(good)[:, 0]
+        kept = keep[suppress(found[keep], found.score[keep] * found.span[keep].log() - misses[keep])]
+        return found[kept], (active[waiting], (misses + step)[waiting])
+
+    def _look_again(self, image: Tensor, region: Region, passes: int) -> People:
+        index = torch.zeros(len(region.side), dtype=torch.int64)
+        for _ in range(passes - 1):
+            region = self.read(image[None], index, region, mirror=False).next_region
+        return self.read(image[None], index, region)
+
+    def _backward(self, stretch: _Stretch, start: int, people: People) -> None:
+        """Follow people from the frame after `start` back through a stretch, until lost or met by someone known."""
+        for k in range(start, -1, -1):
+            if not len(people):
+                return
+            found = self._look_again(stretch.images[k], people.next_region, passes=1)
+            good = (found.disagreement < _FOLLOW_LIMIT) & (found.score > _LOWEST_FOLLOWED) & _sane(found)
+            good &= _near(found, people)
+            if len(stretch.people[k]):
+                good &= ~same_body(found, stretch.people[k]).any(1)
+            people = found[good]
+            if len(people):
+                people = people[suppress(people)]
+                stretch.people[k] = self._limit(People.join([stretch.people[k], people]))
+            if stretch.chunk.cut[k]:
+                return
+
+    def _carry(self, tracked: People, lost: tuple[People, Tensor]) -> tuple[People, Tensor]:
+        """Whom to look for in the next frame: those found now and those waited for, unless found as someone else."""
+        waiting, misses = lost
+        if len(waiting) and len(tracked):
+            free = ~same_body(waiting, tracked).any(1)
+            waiting, misses = waiting[free], misses[free]
+        return People.join([tracked, waiting]), torch.cat((torch.zeros(len(tracked)), misses))
+
+    def _limit(self, people: People) -> People:
+        if self.max_people is None or len(people) <= self.max_people:
+            return people
+        return people[torch.argsort(people.score * people.span, descending=True)[: self.max_people]]
+
+    def _step(self, chunk: Chunk, k: int, held: _Stretch | None) -> float:
+        before = chunk.times[k - 1] if k else (held.chunk.times[-1] if held is not None else chunk.times[0])
+        return float(chunk.times[k] - before)
+
+    def _emit(self, stretch: _Stretch, camera: Camera) -> Iterator[Detections]:
+        for k, people in enumerate(stretch.people):
+            people = replace(people, seen=settle_claims(people))
+            yield Detections(
+                frame=int(stretch.chunk.indices[k]),
+                time=float(stretch.chunk.times[k]),
+                boxes=_boxes(people),
+                scores=people.score,
+                xy=people.xy,
+                confidence=people.seen,
+                skeleton=BLAZEPOSE33,
+                xyz=place_people(people.world, people.xy, people.seen, people.hips, camera),
+                appearance=describe(stretch.images[k], people.xy),
+                cut=bool(stretch.chunk.cut[k]),
+            )
+
+
+def _sane(people: People) -> Tensor:
+    """Poses of some size, in numbers that are finite."""
+    size = torch.linalg.vector_norm(people.rim - people.hips, dim=-1)
+    return torch.isfinite(people.xy).all(-1).all(-1) & (people.span > 8) & (size > 4)
+
+
+def _near(found: People, before: People) -> Tensor:
+    """Found where it was looked for: neither far from the last region nor of another size."""
+    moved = torch.linalg.vector_norm(found.hips - before.hips, dim=-1)
+    now = torch.linalg.vector_norm(found.rim - found.hips, dim=-1)
+    then = torch.linalg.vector_norm(before.rim - before.hips, dim=-1).clamp(min=1)
+    return (moved < 0.6 * then) & (torch.log(now / then).abs() < 0.5)
+
+
+def _boxes(people: People) -> Tensor:
+    """Boxes (N, 4) round all landmarks, widened by a tenth for what landmarks do not reach."""
+    low, high = (people.xy.amin(1), people.xy.amax(1)) if len(people) else (torch.zeros(0, 2), torch.zeros(0, 2))
+    margin = 0.05 * (high - low)
+    return torch.cat((low - margin, high + margin), -1)

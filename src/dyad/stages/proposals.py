@@ -1,0 +1,111 @@
+"""Where in an image people might be: BlazePose's detector over a pyramid of sizes, and over tiles on request."""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from dyad.geometry.grids import rescale_xy, to_float
+from dyad.models.blazepose import BlazePoseDetector, PoseProposals, Region, region_around
+
+_STRIDE = 32
+_TILE = 224
+
+
+class Proposer:
+    """Proposes regions in one image.
+
+    The network finds people who are 90 to 280 px tall in what it sees, so the image is shown at several sizes. Its score
+    ranks proposals but cannot tell people from other things: whoever uses them must verify.
+
+    Args:
+        network: the detector network.
+        device: where it runs.
+        sizes: longer sides in px at which the image is shown.
+        tiles: also look at overlapping square tiles as if each were an image of its own; finds more, costs seconds.
+        threshold: lowest score.
+        most: how many proposals to keep.
+    """
+
+    def __init__(
+        self,
+        network: BlazePoseDetector,
+        *,
+        device: torch.device,
+        sizes: tuple[int, ...] = (224, 320, 448, 640, 896),
+        tiles: bool = False,
+        threshold: float = 0.3,
+        most: int = 24,
+    ) -> None:
+        self.network = network.to(device).eval()
+        self.device = device
+        self.sizes = sizes
+        self.tiles = tiles
+        self.threshold = threshold
+        self.most = most
+
+    @torch.inference_mode()
+    def __call__(self, image: Tensor) -> tuple[Region, Tensor]:
+        """Regions and their scores (N,), best first, for an image (3, H, W) uint8 or float RGB."""
+        image = to_float(image)[None]
+        found = [self._look(image, size / max(image.shape[-2:])) for size in self.sizes]
+        if self.tiles:
+            found += self._tiles(image)
+        hips, rim, score = (torch.cat(values) for values in zip(*found, strict=True))
+        keep = distinct(hips, torch.linalg.vector_norm(rim - hips, dim=-1), score)[: self.most]
+        return region_around(hips[keep], rim[keep]), score[keep]
+
+    def _look(self, image: Tensor, scale: float) -> tuple[Tensor, Tensor, Tensor]:
+        """Proposals (hips, rim, score) in an image shown at `scale`, in its own pixels."""
+        height, width = (max(1, round(side * scale)) for side in image.shape[-2:])
+        shown = F.interpolate(image, (height, width), mode="bilinear", antialias=True)
+        shown = F.pad(shown, (0, -width % _STRIDE, 0, -height % _STRIDE))
+        proposals = self.network(shown.to(self.device))
+        back = torch.tensor((image.shape[-1] / width, image.shape[-2] / height))
+        return self._best(proposals, back, torch.zeros(1, 2))
+
+    def _tiles(self, image: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
+        """Proposals in square tiles of a half, a third and a fifth of the image's longer side, half overlapping."""
+        height, width = image.shape[-2:]
+        found = []
+        for parts in (2, 3, 5):
+            side = math.ceil(max(height, width) / parts)
+            corners = [(x, y) for y in _starts(height, side) for x in _starts(width, side)]
+            cut = [F.pad(image[..., y : y + side, x : x + side], _to_square(image, x, y, side)) for x, y in corners]
+            shown = torch.cat([F.interpolate(c, (_TILE, _TILE), mode="bilinear", antialias=True) for c in cut])
+            for start in range(0, len(shown), 8):
+                proposals = self.network(shown[start : start + 8].to(self.device))
+                origin = torch.tensor(corners[start : start + 8], dtype=torch.float32)
+                found.append(self._best(proposals, torch.tensor((side / _TILE,) * 2), origin))
+        return found
+
+    def _best(self, proposals: PoseProposals, back: Tensor, origin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        score = proposals.scores.float().cpu()
+        image, anchor = torch.nonzero(score > self.threshold, as_tuple=True)
+        hips, rim = (
+            rescale_xy(points.float().cpu()[image, anchor], back) + origin[image]
+            for points in (proposals.hips, proposals.rim)
+        )
+        return hips, rim, score[image, anchor]
+
+
+def distinct(centre: Tensor, radius: Tensor, score: Tensor) -> Tensor:
+    """Indices, best first, of circles of which none repeats a better one: near centre and like size."""
+    kept: list[int] = []
+    for candidate in torch.argsort(score, descending=True, stable=True).tolist():
+        others = torch.tensor(kept, dtype=torch.int64)
+        near = torch.linalg.vector_norm(centre[others] - centre[candidate], dim=-1)
+        ratio = torch.log(radius[others] / radius[candidate].clamp(min=1e-6)).abs()
+        if not ((near < 0.3 * torch.maximum(radius[others], radius[candidate])) & (ratio < 0.4)).any():
+            kept.append(candidate)
+    return torch.tensor(kept, dtype=torch.int64)
+
+
+def _starts(length: int, side: int) -> list[int]:
+    steps = max(1, math.ceil((length - side) / (side / 2)) + 1) if length > side else 1
+    return [round(i * (length - side) / max(1, steps - 1)) for i in range(steps)]
+
+
+def _to_square(image: Tensor, x: int, y: int, side: int) -> tuple[int, int, int, int]:
+    return (0, max(0, x + side - image.shape[-1]), 0, max(0, y + side - image.shape[-2]))

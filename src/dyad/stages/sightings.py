@@ -1,0 +1,106 @@
+"""All detections of a clip as rows, in an order that does not depend on how the detector listed them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dyad.core.detections import Detections
+from dyad.core.errors import BadInput
+from dyad.stages.pose_similarity import Array, Joints, heights, weights
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Sightings:
+    """N rows, by frame.
+
+    Attributes:
+        place: (N,) position of the row's frame in the timeline; time: (N,) s; shot: (N,) number of hard cuts before.
+        box (N, 4) px; score (N,); xy (N, J, 2) px, 0 where missing; weight (N, J), 0 where missing.
+        height: (N,) apparent height, px. depth: (N,) natural logarithm of the distance in m, NaN without 3D.
+        source: (N,) row in the detector's own order within the frame.
+    """
+
+    place: Rows
+    time: NDArray[np.float64]
+    shot: Rows
+    box: Array
+    score: Array
+    xy: Array
+    weight: Array
+    height: Array
+    depth: Array
+    source: Rows
+
+    def __len__(self) -> int:
+        return len(self.place)
+
+    @classmethod
+    def of_frame(cls, found: Detections, *, place: int, shot: int, joints: Joints) -> "Sightings":
+        box = found.boxes.numpy().astype(np.float32)
+        xy = found.xy.numpy().astype(np.float32)
+        weight = weights(xy, found.confidence.numpy(), joints.say)
+        xy = np.where(weight[..., None] > 0, xy, np.float32(0.0))
+        score = np.nan_to_num(found.scores.numpy().astype(np.float32))
+        order = _canonical(box, xy, score)
+        n = len(order)
+        return cls(
+            place=np.full(n, place),
+            time=np.full(n, found.time),
+            shot=np.full(n, shot),
+            box=box[order],
+            score=score[order],
+            xy=xy[order],
+            weight=weight[order],
+            height=heights(xy, weight, box, joints.stance)[order],
+            depth=_log_depth(found, weight)[order],
+            source=order,
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence["Sightings"]) -> "Sightings":
+        return cls(**{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)})
+
+
+def _canonical(box: Array, xy: Array, score: Array) -> Rows:
+    if len(box) < 2:
+        return np.arange(len(box))
+    # Mainly from left to right; the rest only parts people in one place.
+    first = xy.reshape(len(xy), -1)
+    keys = [*first[:, : min(6, first.shape[1])].T, score, *box.T[::-1]]
+    return np.lexsort([np.nan_to_num(key) for key in keys])
+
+
+def _log_depth(found: Detections, weight: Array) -> Array:
+    if found.xyz is None:
+        return np.full(len(weight), np.nan, dtype=np.float32)
+    z = found.xyz[..., 2].numpy().astype(np.float32)
+    usable = np.where(np.isfinite(z) & (z > 0), weight, 0.0)
+    total = usable.sum(-1)
+    mean = (usable * np.nan_to_num(z)).sum(-1) / np.maximum(total, 1e-6)
+    return np.where(total > 1e-4, np.log(np.maximum(mean, 1e-3)), np.nan).astype(np.float32)
+
+
+def looks_of(found: Sequence[Detections], sources: Sequence[Rows]) -> NDArray[np.float64] | None:
+    """Unit descriptors (N, D) of the rows' looks, NaN where a frame has none; None where no frame has any.
+
+    The product of two is their cosine, which for square roots of histograms is Bhattacharyya's coefficient.
+    """
+    sizes = {f.appearance.shape[-1] for f in found if f.appearance is not None and len(f)}
+    if not sizes:
+        return None
+    if len(sizes) > 1:
+        raise BadInput(f"detections should describe looks by as many numbers in every frame, got {sorted(sizes)}")
+    size = sizes.pop()
+    parts = [
+        np.full((len(order), size), np.nan)
+        if f.appearance is None
+        else f.appearance.numpy().astype(np.float64).reshape(-1, size)[order]
+        for f, order in zip(found, sources, strict=True)
+    ]
+    looks = np.concatenate(parts)
+    norm = np.linalg.norm(looks, axis=-1, keepdims=True)
+    return np.where(norm > 1e-12, looks / np.maximum(norm, 1e-12), np.nan)

@@ -1,0 +1,97 @@
+"""One self-contained HTML page about a run: the video with everyone's skeleton, everyone in space, a timeline."""
+
+import base64
+import hashlib
+import html
+import json
+import os
+import re
+from importlib import resources
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from dyad.core.errors import BadInput
+from dyad.core.files import whole_file
+from dyad.core.tracks import Tracks
+from dyad.viewer import payload
+
+# Larger videos stay beside the page, which then opens quickly and does not fill the browser's memory.
+EMBED_LIMIT = 40_000_000
+
+_SLOT = re.compile(r"\{\{(\w+)\}\}")
+_TYPES = {".mp4": "video/mp4", ".m4v": "video/mp4", ".webm": "video/webm", ".mov": "video/quicktime"}
+
+
+def write_report(
+    path: str | Path,
+    tracks: Tracks,
+    *,
+    video: Path | None,
+    run: dict[str, Any],
+    notes: list[str] | None = None,
+    embed_limit: int = EMBED_LIMIT,
+) -> Path:
+    """Write the page to `path`; it appears under that name only once it is whole.
+
+    Args:
+        video: a clip that browsers show, without overlay, one frame for each of `tracks.frames`, frame k at
+            `tracks.times[k] - tracks.times[0]` seconds (`clip_writer` makes such a clip). It goes into the page up to
+            `embed_limit` bytes; above, the page names the file relative to itself. None shows the skeletons alone.
+        run: what `run.json` holds, shown as a table.
+        notes: sentences that a reader must see: a moving camera, a guessed focal length, a demonstration.
+
+    Raises:
+        BadInput: the video is not there.
+    """
+    path = Path(path)
+    about, data = _place_video(video, path, embed_limit)
+    content = payload.build(tracks, video=about, run=run, notes=list(notes or []))
+    script = _asset("report.js")
+    slots = {
+        "policy": _policy(script),
+        "title": html.escape(f"{tracks.video or 'Untitled video'} · Dyad"),
+        "style": _asset("report.css"),
+        "script": script,
+        "data": _json(content),
+        "video": data,
+    }
+    # One pass, so that nothing that is put in can be taken for a slot.
+    page = _SLOT.sub(lambda slot: slots[slot.group(1)], _asset("report.html"))
+    with whole_file(path) as partial:
+        partial.write_text(page, encoding="utf-8", newline="\n")
+    return path
+
+
+def _place_video(video: Path | None, page: Path, limit: int) -> tuple[dict[str, Any], str]:
+    """What the page says of its video, and the video's bytes as base64 where they go into the page."""
+    if video is None:
+        return {"embedded": False, "file": None, "type": None}, ""
+    video = Path(video)
+    if not video.is_file():
+        raise BadInput(f"the report's video should be a file, got {video}, which is not there")
+    kind = _TYPES.get(video.suffix.lower(), "video/mp4")
+    if video.stat().st_size <= limit:
+        return {"embedded": True, "file": None, "type": kind}, base64.b64encode(video.read_bytes()).decode("ascii")
+    # "./" first, so that a name with a colon is not read as an address of another kind.
+    beside = "./" + Path(os.path.relpath(video.resolve(), page.resolve().parent)).as_posix()
+    return {"embedded": False, "file": quote(beside), "type": kind}, ""
+
+
+def _json(content: dict[str, Any]) -> str:
+    """JSON that no HTML parser can mistake for markup."""
+    text = json.dumps(content, allow_nan=False, ensure_ascii=True, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _policy(script: str) -> str:
+    """A content policy that lets only the page's own script run and nothing be fetched but a video beside the page."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return (
+        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data: blob:; "
+        "media-src 'self' file: blob:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _asset(name: str) -> str:
+    return resources.files("dyad.viewer").joinpath("assets", name).read_text(encoding="utf-8")

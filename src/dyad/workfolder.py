@@ -1,0 +1,237 @@
+"""A run from a video to a folder: tracks, an overlay, a page, and an account of what was done."""
+
+import json
+import platform
+from dataclasses import asdict, dataclass, field, replace
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dyad import __version__
+from dyad.core.camera import Camera
+from dyad.core.errors import BadInput, BadUsage
+from dyad.core.files import whole_file
+from dyad.core.protocols import Detector
+from dyad.core.tracks import Tracks
+from dyad.core.video import Video
+from dyad.export.video import clip_writer
+from dyad.models.weights import list_weights
+from dyad.pipeline import Pipeline, Progress, Watch
+from dyad.stages.motion import CameraMotion
+from dyad.viewer.overlay import overlay_writer
+from dyad.viewer.report import write_report
+
+# Frames of the report's own video are at most this long: enough to see limbs, little enough to travel in one page.
+_REPORT_SIDE = 960
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Person-frames: with a detection, filled between detections, and detected but refused as no lasting person."""
+
+    detected: int
+    filled: int
+    refused: int
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run found and how.
+
+    Attributes:
+        tracks: everyone over time.
+        coverage: person-frames by kind.
+        seconds: wall time of each stage.
+        notes: sentences that whoever reads the result must know.
+        folder: where the files are, or None if none were written.
+    """
+
+    tracks: Tracks
+    coverage: Coverage
+    seconds: dict[str, float]
+    notes: list[str] = field(default_factory=list)
+    folder: Path | None = None
+
+
+def run(
+    source: Any,
+    output: str | PathLike[str] | None = None,
+    *,
+    camera: Camera | str | PathLike[str] | None = None,
+    focal: float | None = None,
+    fov: float | None = None,
+    height: float | None = None,
+    frames: slice | None = None,
+    every: int = 1,
+    detector: str | Detector = "blazepose",
+    weights: tuple[str, ...] = (),
+    max_people: int | None = None,
+    thorough: bool = False,
+    key_interval: float | None = None,
+    device: str = "auto",
+    notes: tuple[str, ...] = (),
+    progress: Progress | None = None,
+) -> Result:
+    """Everyone in a video, in metres, in one camera frame.
+
+    Args:
+        source: path of a video file or of a folder of images, an array (T, H, W, 3) uint8 RGB, or a `Video`.
+        output: folder for `tracks.npz`, `run.json`, `overlay.mp4` and `report.html`; None writes nothing.
+        camera: a camera, or the path of a TOML file; focal: px; fov: horizontal degrees. At most one of the three; with
+            none, the focal length is guessed as one image diagonal, and the result says so.
+        height: stature in m of the people, if known; it fixes the scale.
+        frames: half-open range of the source's frames; every: take each N-th of them.
+        detector: who finds people, by name or as an object; weights: what a named one reads.
+        max_people: keep the most evident ones.
+        thorough: spend more time to find small and crowded people.
+        key_interval: s between the frames in which new people are looked for.
+        device: "auto", "cpu", "cuda", "mps".
+        notes: sentences to put into the report.
+        progress: told how far each stage is.
+
+    Raises:
+        BadInput: the source cannot be read. BadUsage: the options contradict each other. MissingWeights: the networks
+        are not at hand and cannot be fetched.
+    """
+    video = open_video(source, camera=camera, focal=focal, fov=fov, frames=frames, every=every)
+    options = {"detector": detector, "weights": weights, "device": device, "thorough": thorough}
+    pipeline = Pipeline.default(max_people=max_people, height=height, key_interval=key_interval, **options)
+    watch = Watch(progress)
+    tracks = pipeline(video, watch)
+    detected = int((~tracks.filled).sum())
+    result = Result(
+        tracks,
+        Coverage(detected, int(tracks.filled.sum()), max(0, watch.detections - detected)),
+        watch.seconds,
+        [*notes, *_notes(video, tracks, watch, height)],
+        Path(output) if output is not None else None,
+    )
+    if result.folder is None:
+        return result
+    asked = {**options, "detector": detector if isinstance(detector, str) else type(detector).__name__}
+    asked |= {"height": height, "every": every, "max_people": max_people, "key_interval": key_interval}
+    return _write(result, video, watch, asked)
+
+
+def open_video(
+    source: Any,
+    *,
+    camera: Camera | str | PathLike[str] | None = None,
+    focal: float | None = None,
+    fov: float | None = None,
+    frames: slice | None = None,
+    every: int = 1,
+) -> Video:
+    """The video that the options mean, with its camera."""
+    if sum(option is not None for option in (camera, focal, fov)) > 1:
+        raise BadUsage("give one of --camera, --focal and --fov, got several")
+    if isinstance(source, Video):
+        return source
+    video = Video(source, frames=frames, every=every)
+    if camera is not None and not isinstance(camera, Camera):
+        camera = Camera.from_file(camera)
+    elif focal is not None:
+        camera = Camera.from_focal(video.size, focal)
+    elif fov is not None:
+        camera = Camera.from_fov(video.size, fov)
+    return video if camera is None else Video(source, camera=camera, frames=frames, every=every)
+
+
+def load(folder: str | PathLike[str]) -> Tracks:
+    """The tracks of a run's folder, or of a `tracks.npz`."""
+    return Tracks.load(Path(folder))
+
+
+def _notes(video: Video, tracks: Tracks, watch: Watch, height: float | None) -> list[str]:
+    notes = []
+    if video.camera.guessed:
+        focal = float(video.camera.focal[0])
+        notes.append(
+            f"The focal length is a guess ({focal:.0f} px, one image diagonal): distances from the camera may be off by a "
+            "fifth. Give --focal, --fov or --camera if you know it."
+        )
+    if height is None and len(tracks):
+        notes.append("People's sizes follow from a prior on human height. Give --height if you know it.")
+    if watch.cuts:
+        where = ", ".join(str(frame) for frame in watch.cuts[:10])
+        notes.append(
+            f"The video is cut before frame {where}{' …' if len(watch.cuts) > 10 else ''}; nobody is followed across."
+        )
+    if video.report.damaged or video.report.resized:
+        notes.append(f"{video.report}.")
+    if not len(tracks):
+        notes.append("Nobody was found. --thorough looks harder; people under about 50 px of height are hard to find.")
+    return notes
+
+
+def _write(result: Result, video: Video, watch: Watch, asked: dict[str, Any]) -> Result:
+    folder = result.folder
+    if folder is None:
+        return result
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with watch.stage("write"):
+            result.tracks.save(folder / "tracks.npz")
+        motion = _draw(result, video, watch, folder)
+        if motion.moving:
+            moved = f"about {100 * motion.typical:.1f} % of the image diagonal a frame"
+            note = f"The camera moves ({moved}): positions are in the camera frame of each moment, not of the room."
+            result = replace(result, notes=[*result.notes, note])
+        account = _account(result, video, asked, moving=motion.moving)
+        with watch.stage("write"):
+            write_report(
+                folder / "report.html", result.tracks, video=folder / "video.mp4", run=account, notes=result.notes
+            )
+        account["seconds"] = {name: round(value, 3) for name, value in watch.seconds.items()}
+        with whole_file(folder / "run.json") as partial:
+            partial.write_text(json.dumps(account, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"cannot write to {folder}: {error.strerror or error}; choose another folder with -o") from error
+    return result
+
+
+def _draw(result: Result, video: Video, watch: Watch, folder: Path) -> CameraMotion:
+    """Second pass over the video: the overlay, the page's own copy, and whether the camera moves."""
+    tracks, motion = result.tracks, CameraMotion()
+    with (
+        overlay_writer(folder / "overlay.mp4", tracks) as painter,
+        clip_writer(folder / "video.mp4", longest=_REPORT_SIDE, quality=26) as copy,
+    ):
+        chunks = video.chunks(8)
+        for chunk in watch.follow("draw", chunks, len(tracks.frames), size=lambda chunk: len(chunk.indices)):
+            with watch.stage("draw"):
+                for k, (frame, time) in enumerate(zip(chunk.indices.tolist(), chunk.times.tolist(), strict=True)):
+                    rows = painter.rows(frame)
+                    motion.update(chunk.images[k], tracks.box[rows].numpy(), cut=bool(chunk.cut[k]))
+                    copy.write(chunk.images[k], time)
+                    painter.write(chunk.images[k], frame, time)
+    return motion
+
+
+def _account(result: Result, video: Video, asked: dict[str, Any], *, moving: bool) -> dict[str, Any]:
+    """What run.json holds."""
+    tracks = result.tracks
+    return {
+        "schema": "dyad-run/1",
+        "dyad": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "platform": platform.platform(),
+        "video": {
+            "name": video.name,
+            "size": list(video.size),
+            "fps": round(video.fps, 6),
+            "frames": len(tracks.frames),
+            "decoded": asdict(video.report),
+        },
+        "camera": tracks.camera.to_json(),
+        "camera_moves": moving,
+        "options": asked,
+        "weights": {entry.file: entry.sha256 for entry in list_weights() if entry.present},
+        "people": len(tracks.people),
+        "coverage": asdict(result.coverage),
+        "seconds": {name: round(value, 3) for name, value in result.seconds.items()},
+        "notes": result.notes,
+    }

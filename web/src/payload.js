@@ -1,0 +1,71 @@
+// The run's numbers, from the compact integers in the page to typed arrays. Units: pixels, metres, seconds, 0..1.
+
+/** Flat list of integers with null for missing, to a Float32Array with NaN. */
+function floats(list, unit) {
+  const out = new Float32Array(list.length);
+  for (let i = 0; i < list.length; i++) out[i] = list[i] === null ? NaN : list[i] * unit;
+  return out;
+}
+
+/** One person: `row[k]` is the row at timeline position k, or -1; row r of joint j is at index r * joints + j. */
+function person(raw, length) {
+  const row = new Int32Array(length).fill(-1);
+  const filled = [];
+  for (const [start, count, isFilled] of raw.runs) {
+    for (let i = 0; i < count; i++) {
+      row[start + i] = filled.length;
+      filled.push(Boolean(isFilled));
+    }
+  }
+  return {
+    id: raw.id,
+    colour: raw.colour,
+    height: raw.height,
+    runs: raw.runs,
+    row,
+    filled,
+    xy: floats(raw.xy, 0.1),
+    confidence: floats(raw.confidence, 0.01),
+    xyz: floats(raw.xyz, 0.001),
+    sigma: floats(raw.sigma, 0.001),
+  };
+}
+
+/** Camera coordinates (x right, y down, z forward) to the scene's (y up, floor at zero, camera looking along -z). */
+function placement(ground) {
+  const up = ground.up;
+  // the camera's forward axis laid onto the floor; a camera that looks straight down has none, so its image-up serves
+  const axis = Math.abs(up[2]) < 0.99 ? [0, 0, 1] : [0, -1, 0];
+  const along = axis[0] * up[0] + axis[1] * up[1] + axis[2] * up[2];
+  const z = axis.map((value, i) => -(value - along * up[i]));
+  const size = Math.hypot(...z);
+  for (let i = 0; i < 3; i++) z[i] /= size;
+  const x = [up[1] * z[2] - up[2] * z[1], up[2] * z[0] - up[0] * z[2], up[0] * z[1] - up[1] * z[0]];
+  return (px, py, pz) => [
+    x[0] * px + x[1] * py + x[2] * pz,
+    up[0] * px + up[1] * py + up[2] * pz + ground.offset,
+    z[0] * px + z[1] * py + z[2] * pz,
+  ];
+}
+
+export function readPayload(text) {
+  const raw = JSON.parse(text);
+  const times = Float64Array.from(raw.times);
+  return {
+    ...raw,
+    times,
+    length: times.length,
+    joints: raw.skeleton.names.length,
+    people: raw.people.map((one) => person(one, times.length)),
+    toScene: placement(raw.ground),
+  };
+}
+
+/** Root of a person at a timeline position, in camera coordinates, or null. */
+export function rootOf(data, one, k) {
+  const row = one.row[k];
+  if (row < 0) return null;
+  const at = (row * data.joints + data.skeleton.root) * 3;
+  const root = [one.xyz[at], one.xyz[at + 1], one.xyz[at + 2]];
+  return root.some(Number.isNaN) ? null : root;
+}
