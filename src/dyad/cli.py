@@ -3,7 +3,7 @@
 import json
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -318,7 +318,7 @@ def use_threads(count: int | None) -> None:
 
 
 @contextmanager
-def progress() -> Iterator[Any]:
+def progress() -> Generator[Any]:
     """A bar a stage, with the time left; nothing where standard error is no terminal."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -344,7 +344,8 @@ def tell(result: Any, as_json: bool, *, scores: dict[str, Any] | None = None) ->
     page = result.folder / "report.html"
     _ERR.print(
         f"{people} {'person' if people == 1 else 'people'} in {len(result.tracks.frames)} frames; person-frames: "
-        f"{cover.detected} detected, {cover.filled} filled, {cover.refused} refused; {sum(result.seconds.values()):.1f} s"
+        f"{cover.detected} detected, {cover.filled} filled, {cover.refused} refused; "
+        f"{sum(result.seconds.values()):.1f} s"
     )
     _ERR.print(f"the page: {page.resolve()}", soft_wrap=True, markup=False)
     if as_json:

@@ -1,7 +1,7 @@
 """The pipeline: a video goes in, tracks come out. Every part is passed in and may be replaced."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -33,7 +33,7 @@ class Watch:
     cuts: list[int] = field(default_factory=list)
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
+    def stage(self, name: str) -> Generator[None]:
         """Count the time inside as the stage's, less what stages inside it counted as theirs."""
         start, others = time.perf_counter(), sum(self.seconds.values())
         try:

@@ -96,7 +96,7 @@ def run(
         are not at hand and cannot be fetched.
     """
     video = open_video(source, camera=camera, focal=focal, fov=fov, frames=frames, every=every)
-    options = {"detector": detector, "weights": weights, "device": device, "thorough": thorough}
+    options: dict[str, Any] = {"detector": detector, "weights": weights, "device": device, "thorough": thorough}
     pipeline = Pipeline.default(max_people=max_people, height=height, key_interval=key_interval, **options)
     watch = Watch(progress)
     tracks = pipeline(video, watch)
@@ -149,8 +149,8 @@ def _notes(video: Video, tracks: Tracks, watch: Watch, height: float | None) -> 
     if video.camera.guessed:
         focal = float(video.camera.focal[0])
         notes.append(
-            f"The focal length is a guess ({focal:.0f} px, one image diagonal): distances from the camera may be off by a "
-            "fifth. Give --focal, --fov or --camera if you know it."
+            f"The focal length is a guess ({focal:.0f} px, one image diagonal): distances from the camera may be off "
+            "by a fifth. Give --focal, --fov or --camera if you know it."
         )
     if height is None and len(tracks):
         notes.append("People's sizes follow from a prior on human height. Give --height if you know it.")

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from blazepose_material import SHARED_ROWS, annotated_people, as_batch, cut, drawn, read_image
+from .blazepose_material import SHARED_ROWS, annotated_people, as_batch, cut, drawn, read_image
 
 from dyad.models.blazepose import BlazePoseDetector, BlazePoseLandmarks, anchor_centres, region_around
 from dyad.models.weights import BLAZEPOSE_DETECTOR, BLAZEPOSE_LANDMARKS

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from stage_walkers import Walker, clock, line, truth
+from .stage_walkers import Walker, clock, line, truth
 
 from dyad.core.errors import BadUsage
 from dyad.core.skeleton import COCO17

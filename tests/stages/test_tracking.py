@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stage_walkers import CAMERA, Clock, Walker, clock, frames_of, line, scores, truth
+from .stage_walkers import CAMERA, Clock, Walker, clock, frames_of, line, scores, truth
 
 from dyad.core.detections import Detections
 from dyad.core.errors import BadInput, BadUsage

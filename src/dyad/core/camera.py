@@ -3,6 +3,7 @@
 import math
 import tomllib
 from dataclasses import dataclass, field, replace
+from os import PathLike
 from pathlib import Path
 from typing import Literal
 
@@ -70,7 +71,7 @@ class Camera:
         return cls.from_focal(size, size[0] / 2 / math.tan(math.radians(degrees) / 2), source="fov")
 
     @classmethod
-    def from_file(cls, path: str | Path) -> "Camera":
+    def from_file(cls, path: str | PathLike[str]) -> "Camera":
         """Read a TOML file with `size`, `focal`, `centre` (px) and optionally `distortion` (k1 k2 p1 p2 k3)."""
         try:
             fields = tomllib.loads(Path(path).read_text(encoding="utf-8"))

@@ -16,8 +16,8 @@ _TILE = 224
 class Proposer:
     """Proposes regions in one image.
 
-    The network finds people who are 90 to 280 px tall in what it sees, so the image is shown at several sizes. Its score
-    ranks proposals but cannot tell people from other things: whoever uses them must verify.
+    The network finds people who are 90 to 280 px tall in what it sees, so the image is shown at several sizes. Its
+    score ranks proposals but cannot tell people from other things: whoever uses them must verify.
 
     Args:
         network: the detector network.

@@ -16,7 +16,7 @@ _LIMBS = BLAZEPOSE33.indices(
 def pose_likeness(a: People, b: People, width: float = 0.06) -> Tensor:
     """Likeness (A, B) in 0..1: the mean over twelve body joints and the head of a Gaussian in distance over size.
 
-    `width` is one standard deviation as a share of the larger person's size; joints count by the trust both have in them.
+    `width` is one standard deviation as a share of the larger person's size; joints count by both sides' trust in them.
     """
     joints = _HEAD[:1] + _TRUNK + _LIMBS
     apart = torch.linalg.vector_norm(a.xy[:, None, joints] - b.xy[None, :, joints], dim=-1)
