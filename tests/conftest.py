@@ -3,6 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from dyad.export.video import clip_writer
+from dyad.models.weights import WeightsError, find_blazepose, pull_blazepose
+from dyad.synthetic.demo import demo_clip
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -13,3 +17,24 @@ def real() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real material not found at {folder}; set DYAD_REAL")
     return folder
+
+
+@pytest.fixture(scope="session")
+def blazepose_folder() -> Path:
+    """The folder with BlazePose's files, fetched once into the user's cache; tests skip where they cannot be had."""
+    try:
+        return find_blazepose() or pull_blazepose()
+    except WeightsError as error:
+        pytest.skip(f"BlazePose's weights are not at hand: {error}")
+
+
+@pytest.fixture(scope="session")
+def walkers(tmp_path_factory) -> Path:
+    """A drawn clip of two people, 10 frames of 256x144 px at 25 a second."""
+    path = tmp_path_factory.mktemp("walkers") / "walkers.mp4"
+    clip = demo_clip(3, size=(256, 144), seconds=0.4, fps=25, people=2)
+    with clip_writer(path) as writer:
+        for chunk in clip.video.chunks(5):
+            for image, time in zip(chunk.images, chunk.times.tolist(), strict=True):
+                writer.write(image, time)
+    return path

@@ -2,7 +2,9 @@
 
 import json
 import logging
+import os
 import sys
+import traceback
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +17,7 @@ from rich.console import Console
 from dyad import __version__
 from dyad.core.errors import BadInput, BadUsage, DyadError, MissingWeights
 
+FAULT = 1
 INTERRUPTED = 130
 
 # Results go to standard output, everything else to standard error, so that a script can read the last line.
@@ -23,17 +26,28 @@ _ERR = Console(stderr=True, highlight=False)
 app = App(
     name="dyad",
     version=__version__,
-    help="The 3D motion of everyone in an ordinary video, in metres and in one camera frame.",
+    help="The 3D motion of everyone in an ordinary video, in metres and in one camera frame.\n\n"
+    "Start with `dyad demo`, then `dyad run VIDEO -o OUT`. With --debug, errors come with a traceback.",
     help_format="plaintext",
     console=Console(highlight=False),
+    # `main` says what an interruption left.
+    suppress_keyboard_interrupt=False,
 )
 weights_app = App(name="weights", help="The networks' weights: what is there, and fetching the rest.")
 bench_app = App(name="bench", help="Quality and speed, measured.")
 app.command(weights_app)
 app.command(bench_app)
 
-Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object as the last line.")]
-Out = Annotated[Path, Parameter(name=["-o", "--output"], help="Folder for the results.")]
+Json = Annotated[
+    bool, Parameter(name="--json", negative="", show_default=False, help="Print one JSON object as the last line.")
+]
+Thorough = Annotated[
+    bool,
+    Parameter(negative="", show_default=False, help="Find smaller and crowded people; several times slower."),
+]
+Device = Annotated[str, Parameter(help="auto, cpu, cuda or mps.")]
+Threads = Annotated[int | None, Parameter(help="CPU threads for the networks.")]
+Out = Annotated[Path, Parameter(name=["-o", "--output"], help="Folder for the results; made if need be.")]
 
 
 @app.command(name="run")
@@ -51,44 +65,40 @@ def run_command(
     detector: str = "blazepose",
     weights: str | None = None,
     max_people: int | None = None,
-    thorough: Annotated[bool, Parameter(negative="")] = False,
+    thorough: Thorough = False,
     key_interval: float | None = None,
-    device: str = "auto",
-    threads: int | None = None,
+    device: Device = "auto",
+    threads: Threads = None,
     json: Json = False,
 ) -> None:
-    """Find everyone in VIDEO in 3D; writes tracks.npz, run.json, overlay.mp4 and report.html to the folder.
+    """Find everyone in a video, in 3D; OUT gets tracks.npz, run.json, overlay.mp4 and report.html.
+
+    Without --focal, --fov or --camera the focal length is a guess, and so is every distance from the camera.
 
     Parameters
     ----------
     video
         A video file, an image, or a folder of images.
     focal
-        Focal length in pixels, if known.
+        Focal length in pixels.
     fov
-        Horizontal field of view in degrees, if known.
+        Horizontal field of view in degrees.
     camera
-        TOML file with size, focal, centre and distortion.
+        TOML file with size and focal, and maybe centre and distortion.
     height
         Stature of the people in metres, if known; fixes the scale.
     frames
-        A:B, the half-open range of frames to take.
+        A:B, frames A to B - 1.
     every
         Take each N-th frame.
     detector
         Who finds people: blazepose, transformers or onnx.
     weights
-        What a detector other than the default reads: PERSON,POSE.
+        PERSON,POSE: the two files or folders that another detector reads.
     max_people
-        Keep at most this many people.
-    thorough
-        Spend more time to find small and crowded people.
+        Keep the most evident ones.
     key_interval
-        Seconds between the frames in which new people are looked for (0.5).
-    device
-        auto, cpu, cuda or mps.
-    threads
-        CPU threads for the networks.
+        Seconds between the frames in which new people are looked for; 0.5 if not given, 0 for every frame.
     """
     from dyad.workfolder import run
 
@@ -121,8 +131,8 @@ def demo_command(
     seed: int = 0,
     people: int = 3,
     seconds: float = 5.0,
-    device: str = "auto",
-    threads: int | None = None,
+    device: Device = "auto",
+    threads: Threads = None,
     json: Json = False,
 ) -> None:
     """Draw a short clip of people whose motion is known, run on it, and score the result against the truth.
@@ -135,10 +145,6 @@ def demo_command(
         How many, 1 to 8.
     seconds
         Length of the clip.
-    device
-        auto, cpu, cuda or mps.
-    threads
-        CPU threads for the networks.
     """
     from dyad.demo import demo
 
@@ -176,7 +182,11 @@ def weights_list(*, json: Json = False) -> None:
 
     entries = list_weights()
     for entry in entries:
-        _ERR.print(f"{entry.state:8} {entry.file}  {entry.bytes:,} bytes  {entry.licence}  {entry.source}")
+        _ERR.print(
+            f"{entry.state:8} {entry.file}  {entry.bytes:,} bytes  {entry.licence}  {entry.source}",
+            soft_wrap=True,
+            markup=False,
+        )
     if json:
         print_line(
             dumps([{"file": e.file, "sha256": e.sha256, "state": e.state, "path": str(e.path)} for e in entries])
@@ -218,7 +228,7 @@ def weights_verify() -> None:
 
 @bench_app.command(name="people")
 def bench_people_command(
-    *, data: Path, thorough: Annotated[bool, Parameter(negative="")] = False, device: str = "auto", json: Json = False
+    *, data: Path, thorough: Thorough = False, device: Device = "auto", json: Json = False
 ) -> None:
     """Recall, precision and OKS of the people found, on every COCO-format keypoint file below a folder.
 
@@ -235,7 +245,7 @@ def bench_people_command(
 
 @bench_app.command(name="mupots")
 def bench_mupots_command(
-    *, data: Path, thorough: Annotated[bool, Parameter(negative="")] = False, device: str = "auto", json: Json = False
+    *, data: Path, thorough: Thorough = False, device: Device = "auto", json: Json = False
 ) -> None:
     """Strict PCK, PCK_abs and coverage on every MuPoTS-3D sequence in a folder, with the true camera and nothing else.
 
@@ -256,7 +266,7 @@ def bench_mupots_command(
 
 @bench_app.command(name="run")
 def bench_run_command(
-    *, people: int = 2, seconds: float = 8.0, device: str = "auto", threads: int | None = None, json: Json = False
+    *, people: int = 2, seconds: float = 8.0, device: Device = "auto", threads: Threads = None, json: Json = False
 ) -> None:
     """Speed of each stage and of the whole, and peak memory, on a drawn 720p clip.
 
@@ -279,18 +289,30 @@ def main(arguments: list[str] | None = None) -> None:
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
     logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, stream=sys.stderr, format="%(message)s")
+    if _ERR.is_terminal:
+        # Who waits should know for what.
+        logging.getLogger("dyad.models.weights").setLevel(logging.INFO)
     try:
         app(words, exit_on_error=False, print_error=False)
+        sys.stdout.flush()
     except cyclopts.CycloptsError as error:
-        sys.exit(fail(str(error), BadUsage.exit_status))
+        verb = " ".join(["dyad", *(error.command_chain or ())])
+        sys.exit(fail(f"{str(error).rstrip('. ')}; see: {verb} --help", BadUsage.exit_status))
     except DyadError as error:
         if debug:
-            raise
+            traceback.print_exc()
         sys.exit(fail(str(error), error.exit_status))
     except KeyboardInterrupt:
         sys.exit(fail("interrupted; no half-written file was left", INTERRUPTED))
     except BrokenPipeError:
+        # Whoever read us has heard enough. What is still in the buffer must go nowhere, or Python complains at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except Exception as error:
+        if debug:
+            raise
+        what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        sys.exit(fail(f"a fault in Dyad itself ({what}); run it again with --debug and report the traceback", FAULT))
 
 
 def fail(message: str, status: int) -> int:

@@ -3,7 +3,6 @@
 import logging
 from dataclasses import replace
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,7 +18,7 @@ from dyad.pipeline import Progress, pick_device
 from dyad.stages import make_detector
 from dyad.stages.oracle import Noise, OracleDetector
 from dyad.synthetic.demo import demo_clip
-from dyad.workfolder import Result, run
+from dyad.workfolder import Result, ready_folder, run, writing_to
 
 log = logging.getLogger(__name__)
 
@@ -44,9 +43,8 @@ def demo(
     embedded detector's weights and without a network it runs on noisy true detections instead, and says so.
     """
     clip = demo_clip(seed, seconds=seconds, people=people)
-    folder = Path(output)
-    folder.mkdir(parents=True, exist_ok=True)
-    with clip_writer(folder / "demo.mp4", quality=18) as writer:
+    folder = ready_folder(output)
+    with writing_to(folder), clip_writer(folder / "demo.mp4", quality=18) as writer:
         done = 0
         for chunk in clip.video.chunks(4):
             for image, time in zip(chunk.images, chunk.times.tolist(), strict=True):
@@ -54,7 +52,8 @@ def demo(
             done += len(chunk)
             if progress is not None:
                 progress("draw clip", done, len(clip.truth.frames))
-    clip.truth.save(folder / "truth.npz")
+    with writing_to(folder):
+        clip.truth.save(folder / "truth.npz")
     detector, notes = _detector(clip, device, seed)
     result = run(
         folder / "demo.mp4",

@@ -1,5 +1,6 @@
 """The pipeline: a video goes in, tracks come out. Every part is passed in and may be replaced."""
 
+import math
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
@@ -108,6 +109,8 @@ class Pipeline:
         """
         if height is not None and not 0.4 < height < 2.6:
             raise BadUsage(f"the height is a person's stature in metres, 0.4 to 2.6, got {height}")
+        if key_interval is not None and not 0 <= key_interval < math.inf:
+            raise BadUsage(f"the key interval is a number of seconds, 0 for every frame, got {key_interval}")
         if isinstance(detector, str):
             policy = {"thorough": thorough, "max_people": max_people, "key_interval": key_interval}
             detector = make_detector(detector, weights, pick_device(device), **policy)
@@ -122,7 +125,7 @@ def pick_device(name: str) -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
+        torch.zeros(1, device=device).cpu()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
         raise BadUsage(f"the device {name!r} cannot be used ({reason}); try --device auto") from error

@@ -2,6 +2,9 @@
 
 import json
 import platform
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from os import PathLike
 from pathlib import Path
@@ -13,6 +16,7 @@ from dyad import __version__
 from dyad.core.camera import Camera
 from dyad.core.errors import BadInput, BadUsage
 from dyad.core.files import whole_file
+from dyad.core.memory import memory_given_back
 from dyad.core.protocols import Detector
 from dyad.core.tracks import Tracks
 from dyad.core.video import Video
@@ -21,10 +25,13 @@ from dyad.models.weights import list_weights
 from dyad.pipeline import Pipeline, Progress, Watch
 from dyad.stages.motion import CameraMotion
 from dyad.viewer.overlay import overlay_writer
-from dyad.viewer.report import write_report
+from dyad.viewer.report import EMBED_LIMIT, write_report
 
 # Frames of the report's own video are at most this long: enough to see limbs, little enough to travel in one page.
 _REPORT_SIDE = 960
+
+# All that a run may write to its folder; the last only where the page is too small for it.
+FILES = ("tracks.npz", "run.json", "overlay.mp4", "report.html", "video.mp4")
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,7 @@ class Result:
     folder: Path | None = None
 
 
+@memory_given_back()
 def run(
     source: Any,
     output: str | PathLike[str] | None = None,
@@ -98,6 +106,7 @@ def run(
     video = open_video(source, camera=camera, focal=focal, fov=fov, frames=frames, every=every)
     options: dict[str, Any] = {"detector": detector, "weights": weights, "device": device, "thorough": thorough}
     pipeline = Pipeline.default(max_people=max_people, height=height, key_interval=key_interval, **options)
+    folder = None if output is None else ready_folder(output, source)
     watch = Watch(progress)
     tracks = pipeline(video, watch)
     detected = int((~tracks.filled).sum())
@@ -106,13 +115,14 @@ def run(
         Coverage(detected, int(tracks.filled.sum()), max(0, watch.detections - detected)),
         watch.seconds,
         [*notes, *_notes(video, tracks, watch, height)],
-        Path(output) if output is not None else None,
+        folder,
     )
-    if result.folder is None:
+    if folder is None:
         return result
     asked = {**options, "detector": detector if isinstance(detector, str) else type(detector).__name__}
+    asked |= {"frames": [frames.start, frames.stop] if frames else None}
     asked |= {"height": height, "every": every, "max_people": max_people, "key_interval": key_interval}
-    return _write(result, video, watch, asked)
+    return _write(result, folder, video, watch, asked)
 
 
 def open_video(
@@ -137,6 +147,27 @@ def open_video(
     elif fov is not None:
         camera = Camera.from_fov(video.size, fov)
     return video if camera is None else Video(source, camera=camera, frames=frames, every=every)
+
+
+def ready_folder(output: str | PathLike[str], source: Any = None) -> Path:
+    """Make the folder and try it, before hours are spent on what could not be written. BadInput, BadUsage."""
+    folder = Path(output)
+    with writing_to(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    if isinstance(source, str | PathLike) and Path(source).resolve() in [(folder / name).resolve() for name in FILES]:
+        raise BadUsage(f"the results would overwrite {source}; choose another folder with -o")
+    return folder
+
+
+@contextmanager
+def writing_to(folder: Path) -> Generator[None]:
+    """Say in one sentence what keeps files from being written: BadInput."""
+    try:
+        yield
+    except OSError as error:
+        raise BadInput(f"cannot write to {folder}: {error.strerror or error}; choose another folder with -o") from error
 
 
 def load(folder: str | PathLike[str]) -> Tracks:
@@ -166,38 +197,35 @@ def _notes(video: Video, tracks: Tracks, watch: Watch, height: float | None) -> 
     return notes
 
 
-def _write(result: Result, video: Video, watch: Watch, asked: dict[str, Any]) -> Result:
-    folder = result.folder
-    if folder is None:
-        return result
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
+def _write(result: Result, folder: Path, video: Video, watch: Watch, asked: dict[str, Any]) -> Result:
+    with writing_to(folder), tempfile.TemporaryDirectory(prefix=".dyad-", dir=folder) as scratch:
         with watch.stage("write"):
             result.tracks.save(folder / "tracks.npz")
-        motion = _draw(result, video, watch, folder)
+        copy = Path(scratch) / "video.mp4"
+        motion = _draw(result, video, watch, overlay=folder / "overlay.mp4", copy=copy)
         if motion.moving:
-            moved = f"about {100 * motion.typical:.1f} % of the image diagonal a frame"
+            moved = f"about {100 * motion.typical:.2g} % of the image diagonal a frame"
             note = f"The camera moves ({moved}): positions are in the camera frame of each moment, not of the room."
             result = replace(result, notes=[*result.notes, note])
         account = _account(result, video, asked, moving=motion.moving)
         with watch.stage("write"):
-            write_report(
-                folder / "report.html", result.tracks, video=folder / "video.mp4", run=account, notes=result.notes
-            )
+            # The page holds the copy of the clip, or, where that is too large, names it: only then it is kept.
+            if copy.stat().st_size > EMBED_LIMIT:
+                copy = copy.replace(folder / copy.name)
+            page = folder / "report.html"
+            write_report(page, result.tracks, video=copy, run=account, notes=result.notes, embed_limit=EMBED_LIMIT)
         account["seconds"] = {name: round(value, 3) for name, value in watch.seconds.items()}
         with whole_file(folder / "run.json") as partial:
             partial.write_text(json.dumps(account, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise BadInput(f"cannot write to {folder}: {error.strerror or error}; choose another folder with -o") from error
     return result
 
 
-def _draw(result: Result, video: Video, watch: Watch, folder: Path) -> CameraMotion:
+def _draw(result: Result, video: Video, watch: Watch, *, overlay: Path, copy: Path) -> CameraMotion:
     """Second pass over the video: the overlay, the page's own copy, and whether the camera moves."""
     tracks, motion = result.tracks, CameraMotion()
     with (
-        overlay_writer(folder / "overlay.mp4", tracks) as painter,
-        clip_writer(folder / "video.mp4", longest=_REPORT_SIDE, quality=26) as copy,
+        overlay_writer(overlay, tracks) as painter,
+        clip_writer(copy, longest=_REPORT_SIDE, quality=26) as clip,
     ):
         chunks = video.chunks(8)
         for chunk in watch.follow("draw", chunks, len(tracks.frames), size=lambda chunk: len(chunk.indices)):
@@ -205,7 +233,7 @@ def _draw(result: Result, video: Video, watch: Watch, folder: Path) -> CameraMot
                 for k, (frame, time) in enumerate(zip(chunk.indices.tolist(), chunk.times.tolist(), strict=True)):
                     rows = painter.rows(frame)
                     motion.update(chunk.images[k], tracks.box[rows].numpy(), cut=bool(chunk.cut[k]))
-                    copy.write(chunk.images[k], time)
+                    clip.write(chunk.images[k], time)
                     painter.write(chunk.images[k], frame, time)
     return motion
 

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from dyad.core.video import Video
 from PIL import Image
 
 from dyad.bench.people import bench_people
@@ -15,6 +14,7 @@ from dyad.core.detections import Detections
 from dyad.core.errors import BadInput
 from dyad.core.skeleton import BODY17, COCO17, Skeleton
 from dyad.core.tracks import Tracks
+from dyad.core.video import Video
 from dyad.datasets.coco import find_coco
 
 WIDTHS = (300, 301)

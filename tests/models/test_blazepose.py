@@ -4,10 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from .blazepose_material import SHARED_ROWS, annotated_people, as_batch, cut, drawn, read_image
 
 from dyad.models.blazepose import BlazePoseDetector, BlazePoseLandmarks, anchor_centres, region_around
 from dyad.models.weights import BLAZEPOSE_DETECTOR, BLAZEPOSE_LANDMARKS
+
+from .blazepose_material import SHARED_ROWS, annotated_people, as_batch, cut, drawn, read_image
 
 # What the original runtime gives for the drawn figure; how it was made is in the file.
 ORIGINAL = json.loads((Path(__file__).parent / "data" / "blazepose_original_runtime.json").read_text())

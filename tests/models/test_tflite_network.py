@@ -150,7 +150,7 @@ def test_graphs_that_do_not_fit_are_refused() -> None:
 
 
 def test_hostile_graphs_build_or_are_refused(blazepose_folder: Path) -> None:
-    from test_tflite import structure
+    from .test_tflite import structure
 
     data = (blazepose_folder / BLAZEPOSE_LANDMARKS.file).read_bytes()
     graph = read_tflite(data)

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from dyad.core.video import Video
 
 from dyad.core.errors import BadInput, BadUsage, MissingExtra, MissingWeights
 from dyad.core.skeleton import COCO17
+from dyad.core.video import Video
 from dyad.stages.onnx import RTMDET, RTMPOSE, YOLOX, OnnxBoxes, OnnxDetector, letterbox, peak
 from dyad.stages.onnx_graph import OnnxGraph
 from dyad.stages.topdown_boxes import Boxes, suppress

@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from .stage_walkers import Walker, clock, line, truth
 
 from dyad.core.errors import BadUsage
 from dyad.core.skeleton import COCO17
 from dyad.stages.oracle import Noise, OracleDetector
+
+from .stage_walkers import Walker, clock, line, truth
 
 QUIET = Noise(jitter=0.0, depth=0.0, limbs=0.0, missed=0.0, hidden=0.0, false_people=0.0)
 APART = [Walker(line(-1, -1.2, 4, 10)), Walker(line(1, 1.2, 5, 10))]

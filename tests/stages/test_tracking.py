@@ -10,7 +10,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from .stage_walkers import CAMERA, Clock, Walker, clock, frames_of, line, scores, truth
 
 from dyad.core.detections import Detections
 from dyad.core.errors import BadInput, BadUsage
@@ -19,6 +18,8 @@ from dyad.core.tracks import Flag, Tracks
 from dyad.evaluation.tracking import clear_mot
 from dyad.stages.oracle import Noise, OracleDetector
 from dyad.stages.tracking import PoseTracker
+
+from .stage_walkers import CAMERA, Clock, Walker, clock, frames_of, line, scores, truth
 
 CROSSING = [Walker(line(-2, 2, 4, 6)), Walker(line(2, -2, 5, 6), height=1.05, phase=0.5)]
 

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import stat
 import zlib
 from bisect import bisect_right
 from collections.abc import Generator, Iterator
@@ -269,10 +270,14 @@ class _Clock:
 @contextmanager
 def _opened(path: Path) -> Generator[tuple[InputContainer, av.VideoStream]]:
     """Open a file and its first real video stream. Neither may be touched after the block: av could crash."""
-    if not path.exists():
-        raise BadInput(f"there is no file {path}")
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise BadInput(f"there is no file {path}") from error
+    except (OSError, ValueError) as error:
+        raise BadInput(f"cannot read {path}: {_reason(error)}") from error
     # A pipe or a device could keep us waiting for ever.
-    if not path.is_file():
+    if not stat.S_ISREG(mode):
         raise BadInput(f"{path} is not a regular file; a video file, a folder of images or an array is needed")
     try:
         file = path.open("rb")

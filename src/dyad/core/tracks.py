@@ -26,10 +26,15 @@ class Flag(IntFlag):
 
     CONTESTED = 1
     BORDER = 2
+    FLAT = 4
 
     @property
     def meaning(self) -> str:
-        return {Flag.CONTESTED: "another person claims the same joints", Flag.BORDER: "cut by the image border"}[self]
+        return {
+            Flag.CONTESTED: "another person claims the same joints",
+            Flag.BORDER: "cut by the image border",
+            Flag.FLAT: "no 3D was estimated; the pose lies on a plane that faces the camera",
+        }[self]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """A video as a sequence of frames with exact times, read piece by piece: its length costs no memory."""
 
 import math
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from os import PathLike
@@ -209,7 +210,8 @@ class Video:
 def _source(source: "str | PathLike[str] | NDArray[np.uint8] | Source", fps: float | None) -> Source:
     if isinstance(source, str | PathLike):
         path = Path(source)
-        return FolderSource(path, fps=fps) if path.is_dir() else FileSource(path, fps=fps)
+        # os.path's answers "no" where pathlib's may raise: for names too long and folders closed to us.
+        return FolderSource(path, fps=fps) if os.path.isdir(path) else FileSource(path, fps=fps)
     if isinstance(source, Source):
         return source
     return ArraySource(source, fps=fps)

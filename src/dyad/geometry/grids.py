@@ -56,27 +56,40 @@ def crop(images: Tensor, index: Tensor, matrix: Tensor, resolution: int) -> Tens
     factor = torch.linalg.vector_norm(matrix[:, :, 0], dim=-1)
     level = torch.clamp(torch.floor(torch.log2(factor.clamp(min=1e-6))), 0, 5).long()
     steps = torch.arange(resolution, dtype=torch.float32, device=images.device)
-    pixels = torch.stack(torch.meshgrid(steps, steps, indexing="xy"), -1).reshape(1, -1, 2)
     for image, depth in {(int(i), int(d)) for i, d in zip(index, level, strict=True)}:
         chosen = torch.nonzero((index == image) & (level == depth))[:, 0]
         shrink = 2**depth
-        source = images[image : image + 1]
-        window = apply_affine(matrix[chosen].float(), pixels.expand(len(chosen), -1, 2))
+        source, maps = images[image : image + 1], matrix[chosen].float()
         # Only the part that the crops touch is averaged: a small person in an 8K still costs a small crop.
-        low = torch.floor(window.amin((0, 1)) / shrink).long() * shrink - 2 * shrink
-        high = torch.ceil(window.amax((0, 1)) / shrink).long() * shrink + 2 * shrink
+        ends = steps[[0, -1]]
+        corners = apply_affine(maps, torch.cartesian_prod(ends, ends).expand(len(chosen), -1, 2))
+        low = torch.floor(corners.amin((0, 1)) / shrink).long() * shrink - 2 * shrink
+        high = torch.ceil(corners.amax((0, 1)) / shrink).long() * shrink + 2 * shrink
         x0, y0 = (max(0, int(v)) for v in low)
         x1, y1 = min(source.shape[-1], int(high[0])), min(source.shape[-2], int(high[1]))
         if x1 <= x0 or y1 <= y0:
             continue
-        part = to_float(source[..., y0:y1, x0:x1]).float()
-        if shrink > 1:
-            pad = (-part.shape[-1] % shrink, -part.shape[-2] % shrink)
-            part = F.avg_pool2d(F.pad(part, (0, pad[0], 0, pad[1])), shrink)
-        local = rescale_xy(window - torch.tensor((x0, y0), dtype=torch.float32, device=window.device), 1 / shrink)
-        values = sample(part.expand(len(chosen), -1, -1, -1), local)
-        out[chosen] = values.transpose(1, 2).reshape(len(chosen), -1, resolution, resolution)
+        part = _shrunk(source[..., y0:y1, x0:x1], shrink)
+        # Where each pixel of the crop lies in the part, whose sides are -1 and 1.
+        size = shrink * torch.tensor((part.shape[-1], part.shape[-2]), dtype=torch.float32, device=images.device)
+        shift = maps[..., 2] - torch.tensor((x0, y0), dtype=torch.float32, device=images.device)
+        column, row, shift = ((2 * v / size)[:, None, None] for v in (maps[..., 0], maps[..., 1], shift + 0.5))
+        grid = column * steps[:, None] + (row * steps[:, None, None] + (shift - 1))
+        sources = part.expand(len(chosen), -1, -1, -1)
+        out[chosen] = F.grid_sample(sources, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
     return out
+
+
+def _shrunk(image: Tensor, factor: int) -> Tensor:
+    """An image (1, C, H, W) as floats, averaged over squares of `factor` px, zero beyond its right and lower edge."""
+    values = image.float()
+    scale = 1 / 255 if image.dtype == torch.uint8 else 1.0
+    if factor == 1:
+        return values * scale
+    values = F.pad(values, (0, -values.shape[-1] % factor, 0, -values.shape[-2] % factor))
+    # A convolution does what avg_pool2d does, and takes a quarter of its time on images of three channels.
+    kernel = values.new_full((values.shape[1], 1, factor, factor), scale / factor**2)
+    return F.conv2d(values, kernel, stride=factor, groups=values.shape[1])
 
 
 def to_float(images: Tensor) -> Tensor:

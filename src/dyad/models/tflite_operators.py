@@ -80,6 +80,8 @@ class DepthToSpace(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         count, channels, height, width = x.shape
         block, rest = self.block, channels // self.block**2
+        if rest * block**2 != channels:
+            raise ValueError(f"{channels} channels cannot be spread over blocks of {block}x{block}")
         cells = x.reshape(count, block, block, rest, height, width).permute(0, 3, 4, 1, 5, 2)
         return cells.reshape(count, rest, height * block, width * block).contiguous(memory_format=torch.channels_last)
 
@@ -104,9 +106,13 @@ class Rows(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         count, channels, height, width = x.shape
         pixels = x.permute(0, 2, 3, 1)
+        # An empty batch would take any shape.
+        values = height * width * channels
+        if values % self.columns or (self.rank == 2 and values != self.columns):
+            raise ValueError(f"{values} values do not make rows of {self.columns}")
         if self.rank == 2:
             return pixels.reshape(count, self.columns)
-        return pixels.reshape(count, height * width * channels // self.columns, self.columns)
+        return pixels.reshape(count, values // self.columns, self.columns)
 
 
 class Concatenate(nn.Module):

@@ -1,5 +1,6 @@
 """Networks, files and truths made into the interfaces. This table of detectors is all the registry there is."""
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -7,6 +8,8 @@ import torch
 
 from dyad.core.errors import BadUsage, MissingWeights
 from dyad.core.protocols import Detector
+
+log = logging.getLogger(__name__)
 
 
 def _blazepose(
@@ -16,6 +19,7 @@ def _blazepose(
     from dyad.models.weights import (
         BLAZEPOSE_DETECTOR,
         BLAZEPOSE_LANDMARKS,
+        WHEEL,
         WeightsError,
         find_blazepose,
         pull_blazepose,
@@ -23,7 +27,10 @@ def _blazepose(
     from dyad.stages.detection import BlazePose
 
     try:
-        folder = find_blazepose() or pull_blazepose()
+        folder = find_blazepose()
+        if folder is None:
+            folder = pull_blazepose()
+            log.warning("The networks of %s were fetched into %s.", WHEEL, folder)
     except WeightsError as error:
         raise MissingWeights(str(error)) from error
     detector = BlazePoseDetector.from_file(folder / BLAZEPOSE_DETECTOR.file)

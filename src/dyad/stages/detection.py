@@ -13,15 +13,18 @@ from dyad.core.tracks import Tracks
 from dyad.core.video import Chunk, Video
 from dyad.models.blazepose import BlazePoseDetector, BlazePoseLandmarks, Region
 from dyad.stages.appearance import describe
+from dyad.stages.erasing import erase
 from dyad.stages.placing import place_people
 from dyad.stages.proposals import Proposer
 from dyad.stages.regions import MIRROR_LIMIT, People, RegionReader
-from dyad.stages.suppression import same_body, settle_claims, suppress
+from dyad.stages.suppression import pose_likeness, same_body, settle_claims, suppress
 
 # Someone followed from the neighbouring frame needs less proof than someone new.
 _FOLLOW_LIMIT = 2.0 * MIRROR_LIMIT
 _LOWEST_SCORE = 0.5
 _LOWEST_FOLLOWED = 0.1
+# s for which someone who was lost from sight is looked for where he was.
+_PATIENCE = 0.8
 _CHUNK_BYTES = 160_000_000
 
 
@@ -100,16 +103,29 @@ class BlazePose:
         return max(1, min(round(self.key_interval * video.fps), _CHUNK_BYTES // frame_bytes))
 
     def _search(self, image: Tensor, known: People) -> People:
-        """People in an image whom `known` lacks, verified."""
+        """People in an image whom `known` lacks, verified; then those whom all these had hidden or outshone."""
+        new = self._verified(image, known)
+        everyone = People.join([known, new])
+        if not len(everyone):
+            return new
+        erased = erase(image, everyone)
+        return People.join([new, erased.distrust(self._verified(erased.image, everyone))])
+
+    def _verified(self, image: Tensor, known: People) -> People:
+        """People proposed in an image whom `known` lacks and who agree with their mirror image."""
         region, _ = self.propose(image)
         first = self.read(image[None], torch.zeros(len(region.side), dtype=torch.int64), region, mirror=False)
         first = first[(first.score > 0.3) & _sane(first)]
         first = first[suppress(first)] if len(first) else first
+        if len(known):
+            first = first[~same_body(first, known).any(1)]
         second = self.read(image[None], torch.zeros(len(first), dtype=torch.int64), first.next_region)
         second = second[(second.score > 0.1) & _sane(second)]
         third = self.read(image[None], torch.zeros(len(second), dtype=torch.int64), second.next_region)
-        third = third[(third.disagreement < MIRROR_LIMIT) & (third.score > _LOWEST_SCORE) & _sane(third)]
-        new = third[~same_body(third, known).any(1)] if len(known) else third
+        # Beside another person a further pass can slip over to him: the pass that agrees best with its mirror counts.
+        best = People.join([second, third])[_better(second, third)]
+        best = best[(best.disagreement < MIRROR_LIMIT) & (best.score > _LOWEST_SCORE) & _sane(best)]
+        new = best[~same_body(best, known).any(1)] if len(known) else best
         return new[suppress(new)]
 
     def _follow(
@@ -119,14 +135,36 @@ class BlazePose:
         if not len(active):
             return active, (active, misses)
         step = self._step(chunk, k, held)
-        found = self._look_again(images[k], active.next_region, passes=1 if step < 0.07 else 2)
-        good = (found.disagreement < _FOLLOW_LIMIT) & (found.score > _LOWEST_FOLLOWED) & _sane(found)
-        good &= _near(found, active)
-        waiting = ~good & (misses + step < 0.4)
-        # Who was confirmed just now outranks who is being waited for, when both are drawn to one body.
+        passes = 1 if step < 0.07 else 2
+        found = self._look_again(images[k], active.next_region, passes)
+        good = self._believable(found, active)
+        # Of two drawn to one body, the one who moved least from where he was is right about it.
+        stayed = pose_likeness(found, active, width=0.15).diagonal()
         keep = torch.nonzero(good)[:, 0]
-        kept = keep[suppress(found[keep], found.score[keep] * found.span[keep].log() - misses[keep])]
-        return found[kept], (active[waiting], (misses + step)[waiting])
+        keep = keep[suppress(found[keep], found.score[keep] * stayed[keep], known=True)]
+        # Of two with one head or trunk, the other has at best the limbs of his own body.
+        apart = suppress(found[keep], found.score[keep] * stayed[keep])
+        sure = keep[apart]
+        seen, waiting = found[sure], torch.ones(len(active), dtype=torch.bool)
+        waiting[sure] = False
+        if len(sure) and waiting.any():
+            # Someone else's body drew them away: look again with everyone else painted over.
+            lost = torch.nonzero(waiting)[:, 0]
+            erased = erase(images[k], seen)
+            again = erased.distrust(self._look_again(erased.image, active[lost].next_region, passes))
+            doubtful = torch.isin(lost, keep)
+            better = self._believable(again, active[lost]) & ~same_body(again, seen).any(1)
+            better &= ~doubtful | (again.score > found.score[lost])
+            doubted = lost[~better & doubtful]
+            seen = People.join([seen, again[better], found[doubted]])
+            waiting[lost[better]] = waiting[doubted] = False
+        waiting &= misses + step < _PATIENCE
+        return seen, (active[waiting], (misses + step)[waiting])
+
+    def _believable(self, found: People, before: People) -> Tensor:
+        """Whether people who were followed are still there."""
+        good = (found.disagreement < _FOLLOW_LIMIT) & (found.score > _LOWEST_FOLLOWED) & _sane(found)
+        return good & _near(found, before)
 
     def _look_again(self, image: Tensor, region: Region, passes: int) -> People:
         index = torch.zeros(len(region.side), dtype=torch.int64)
@@ -140,8 +178,7 @@ class BlazePose:
             if not len(people):
                 return
             found = self._look_again(stretch.images[k], people.next_region, passes=1)
-            good = (found.disagreement < _FOLLOW_LIMIT) & (found.score > _LOWEST_FOLLOWED) & _sane(found)
-            good &= _near(found, people)
+            good = self._believable(found, people)
             if len(stretch.people[k]):
                 good &= ~same_body(found, stretch.people[k]).any(1)
             people = found[good]
@@ -183,6 +220,12 @@ class BlazePose:
                 appearance=describe(stretch.images[k], people.xy),
                 cut=bool(stretch.chunk.cut[k]),
             )
+
+
+def _better(first: People, second: People) -> Tensor:
+    """For each of N people read twice, which row of both reads joined is better."""
+    count = torch.arange(len(first))
+    return torch.where(second.score >= first.score, count + len(first), count)
 
 
 def _sane(people: People) -> Tensor:

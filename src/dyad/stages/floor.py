@@ -37,7 +37,8 @@ class FloorEstimator:
 
     Args:
         height: mean and relative standard deviation of human stature (adults of both sexes: 1.69 m, 6 %).
-        scale_error: relative standard deviation of the estimator's own scale.
+        scale_error: relative standard deviation of the estimator's own scale. BlazePose answers 1.58 to 1.65 m for
+            people of 1.5 to 1.85 m, a learned average, so its answer counts for next to nothing.
         foot_error: m, scatter of a standing ankle about its height above the floor.
     """
 
@@ -45,7 +46,7 @@ class FloorEstimator:
         self,
         *,
         height: tuple[float, float] = (1.69, 0.06),
-        scale_error: float = 0.08,
+        scale_error: float = 0.3,
         foot_error: float = 0.06,
         minimum: int = 12,
     ) -> None:
@@ -60,17 +61,20 @@ class FloorEstimator:
         usable = [index for index, person in enumerate(people) if len(person.feet) >= self.minimum]
         if not usable:
             return [math.exp(mean) for mean, _ in prior], None
-        start = np.concatenate(([0.0, 0.0, 1.4], [prior[i][0] for i in usable]))
         feet = [_thin(people[i].feet, 200) for i in usable]
         upright = [_thin(people[i].upright, 100) for i in usable]
         sizes = [people[i].height for i in usable]
-        fit = least_squares(
-            self._residuals,
-            start,
-            args=(feet, upright, sizes, [prior[i] for i in usable]),
-            loss="soft_l1",
-            max_nfev=60,
-        )
+        known = (feet, upright, sizes, [prior[i] for i in usable])
+        fits = [
+            least_squares(
+                self._residuals,
+                np.concatenate((start, [1.4], [prior[i][0] for i in usable])),
+                args=known,
+                max_nfev=60,
+            )
+            for start in _starts(upright)
+        ]
+        fit = min(fits, key=lambda fit: fit.cost)
         scales = [math.exp(mean) for mean, _ in prior]
         for index, value in zip(usable, fit.x[3:], strict=True):
             scales[index] = math.exp(value)
@@ -94,18 +98,20 @@ class FloorEstimator:
     ) -> np.ndarray:
         up, above = _up(x[0], x[1]), x[2]
         # Most cameras look within 20 degrees of level and lean sideways by less than 4; they hang at 0.3 to 4 m.
-        parts = [np.array([x[0] / 0.35, x[1] / 0.07, math.log(max(above, 0.05) / 1.4) / 0.6])]
+        robust = [np.array([x[0] / 0.35, x[1] / 0.07, math.log(max(above, 0.05) / 1.4) / 0.6])]
+        parts = []
         for points, bodies, height, size, (mean, spread) in zip(feet, upright, heights, x[3:], prior, strict=True):
             scale = math.exp(size)
             parts.append(np.array([(size - mean) / spread]))
             # Neighbouring frames repeat one another's errors: a hundred of them count as about ten.
             share = 1 / math.sqrt(max(1.0, len(points) / 10))
             off = (scale * (points @ up - ANKLE_HEIGHT * height) + above) / (self.foot_error * _distance(points, scale))
-            parts.append(share * off)
+            robust.append(share * off)
             if len(bodies):
-                lean = np.linalg.norm(np.cross(bodies, up), axis=1) / np.linalg.norm(bodies, axis=1)
-                parts.append(np.asarray(lean / 0.2 / math.sqrt(max(1.0, len(bodies) / 3))))
-        return np.concatenate(parts)
+                lean = np.linalg.norm(bodies / np.linalg.norm(bodies, axis=1, keepdims=True) - up, axis=1)
+                robust.append(np.asarray(lean / 0.2 / math.sqrt(max(1.0, len(bodies) / 3))))
+        # Cameras lie on their side and feet leave the floor, but nobody is a third of his size: scales count in full.
+        return np.concatenate((*parts, _soft(np.concatenate(robust))))
 
     def _world(self, x: np.ndarray, feet: list[np.ndarray], heights: list[float]) -> World | None:
         up, above = _up(x[0], x[1]), float(x[2])
@@ -120,6 +126,21 @@ class FloorEstimator:
 def _up(pitch: float, roll: float) -> np.ndarray:
     """Unit vector that points up, for a camera turned down by `pitch` and sideways by `roll` (rad)."""
     return np.array([math.sin(roll), -math.cos(roll) * math.cos(pitch), -math.cos(roll) * math.sin(pitch)])
+
+
+def _soft(residual: np.ndarray) -> np.ndarray:
+    """Residuals whose squares grow like the residual, not its square, where it is beyond 1."""
+    return np.sqrt(2 * (np.sqrt(1 + residual**2) - 1))
+
+
+def _starts(upright: list[np.ndarray]) -> list[np.ndarray]:
+    """Pitch and roll (2,) from which to look for the floor: a level camera, and one that people stand upright in."""
+    bodies = np.concatenate(upright)
+    if not len(bodies):
+        return [np.zeros(2)]
+    mean = np.median(bodies / np.linalg.norm(bodies, axis=1, keepdims=True), axis=0)
+    x, y, z = mean / max(1e-9, float(np.linalg.norm(mean)))
+    return [np.zeros(2), np.array([math.atan2(-z, -y), math.asin(np.clip(x, -0.99, 0.99))])]
 
 
 def _distance(points: np.ndarray, scale: float) -> np.ndarray:

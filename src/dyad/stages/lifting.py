@@ -8,17 +8,22 @@ from torch import Tensor
 
 from dyad.core.camera import GUESSED_FOCAL_SPREAD, Camera
 from dyad.core.skeleton import BODY17, Skeleton
-from dyad.core.tracks import Tracks
+from dyad.core.tracks import Flag, Tracks
 from dyad.geometry.alignment import place
 from dyad.geometry.bones import bone_lengths, with_bone_lengths
 from dyad.geometry.filtering import gaussian_smooth, weighted_median
 from dyad.stages.floor import ANKLE_HEIGHT, FloorEstimator, Footing
+from dyad.stages.placing import flat_people
 
 # Errors of root-relative joints in m, one standard deviation, by the number of bones between a joint and the trunk.
 _POSE_SIGMA = {"wrist": 0.12, "ankle": 0.11, "elbow": 0.08, "knee": 0.08, "nose": 0.07, "head_top": 0.07}
 _TRUNK_SIGMA = 0.05
 _SCALE_SIGMA = 0.05
 _GAP_SPEED = 0.5
+# Of poses without 3D: half the depth of a body with its limbs spread, and how far off the distance is at which bones
+# have the length they have on average, in spite of foreshortening.
+_FLAT_SIGMA = 0.3
+_FLAT_DISTANCE_SIGMA = 0.1
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,7 @@ class _Person:
     relative: Tensor
     root: Tensor
     height: float
+    flat: bool
 
 
 class GeometricLifter:
@@ -44,6 +50,9 @@ class GeometricLifter:
     For each person: bone lengths are the confidence-weighted medians over the clip, equal on both sides; the pose is
     smoothed; the root follows from robust weighted least squares over all visible joints and is smoothed along its ray;
     gaps are filled in 3D; people share a floor, which with a height prior settles their sizes.
+
+    Whoever has no 3D at all (a detector of 2D joints) gets a flat pose on a plane that faces the camera, marked
+    `Flag.FLAT`, with a sigma along the view to match. Flat limbs are as long as they look.
 
     Args:
         height: stature of everyone in m, if known; else a prior on human height acts once a track.
@@ -58,7 +67,7 @@ class GeometricLifter:
         height: float | None = None,
         pose_width: float = 0.06,
         ray_width: float = 0.04,
-        depth_width: float = 0.3,
+        depth_width: float = 0.5,
         longest_gap: float = 2.0,
         floor: FloorEstimator | None = None,
     ) -> None:
@@ -90,18 +99,20 @@ class GeometricLifter:
 
     def _person(self, tracks: Tracks, identity: int) -> _Person | None:
         rows = tracks.rows(identity)
-        relative, confidence = tracks.xyz[rows], tracks.confidence[rows]
-        relative = relative - relative[:, BODY17.index("pelvis"), None]
-        known = torch.isfinite(relative).all(-1).all(-1)
+        xyz, confidence = tracks.xyz[rows], tracks.confidence[rows]
+        known = torch.isfinite(xyz).all(-1).all(-1)
+        flat = not known.any()
+        if flat:
+            xyz = flat_people(tracks.xy[rows], confidence, tracks.camera, stature=self.floor.height[0])
+            known = torch.isfinite(xyz).all(-1).all(-1)
         if not known.any():
             return None
-        rows, relative, confidence = rows[known], relative[known], confidence[known]
+        rows, xyz, confidence = rows[known], xyz[known], confidence[known]
+        relative = xyz - xyz[:, BODY17.index("pelvis"), None]
         time = tracks.time[rows]
-        lengths = _constant_lengths(relative, confidence)
-        smooth = gaussian_smooth(
-            relative, time, (confidence**2 + 1e-3)[..., None].expand_as(relative).flatten(1), self.pose_width
-        )
-        relative = with_bone_lengths(smooth.float(), lengths.expand(len(rows), -1), BODY17.parents)
+        trust = (confidence**2 + 1e-3)[..., None].expand_as(relative).flatten(1)
+        lengths = None if flat else _constant_lengths(relative, confidence)
+        relative = _with_lengths(gaussian_smooth(relative, time, trust, self.pose_width).float(), lengths)
         root = self._root(relative, tracks.xy[rows], confidence, time, tracks.camera)
         body = _Person(
             identity,
@@ -111,10 +122,11 @@ class GeometricLifter:
             tracks.xy[rows],
             confidence,
             tracks.box[rows],
-            tracks.flags[rows],
+            tracks.flags[rows] | (int(Flag.FLAT) if flat else 0),
             relative,
             root,
-            _stature(relative),
+            self.floor.height[0] if flat else _stature(relative),
+            flat,
         )
         return self._fill(body, tracks, lengths)
 
@@ -139,7 +151,7 @@ class GeometricLifter:
         z = gaussian_smooth(log_depth, time, trust, self.depth_width).exp()
         return (torch.cat((ray, torch.ones_like(ray[:, :1])), -1) * z[:, None]).float()
 
-    def _fill(self, body: _Person, tracks: Tracks, lengths: Tensor) -> _Person:
+    def _fill(self, body: _Person, tracks: Tracks, lengths: Tensor | None) -> _Person:
         """Rows for the frames between a person's detections, where the gap is not too long."""
         inside = (tracks.frames > body.frame[0]) & (tracks.frames < body.frame[-1])
         missing = torch.nonzero(inside & ~torch.isin(tracks.frames, body.frame))[:, 0]
@@ -155,7 +167,7 @@ class GeometricLifter:
             part = share.reshape(-1, *[1] * (values.dim() - 1))
             return values[after - 1] * (1 - part) + values[after] * part
 
-        relative = with_bone_lengths(between(body.relative), lengths.expand(len(missing), -1), BODY17.parents)
+        relative = _with_lengths(between(body.relative), lengths)
         depth = body.root[:, 2:]
         root = between(body.root / depth) * torch.exp(between(depth.log()))
         xy = tracks.camera.project(relative + root[:, None])
@@ -166,13 +178,13 @@ class GeometricLifter:
             "xy": xy.float(),
             "confidence": torch.zeros_like(xy[..., 0]),
             "box": between(body.box),
-            "flags": torch.zeros(len(missing), dtype=torch.int64),
+            "flags": torch.full_like(tracks.frames[missing], int(Flag.FLAT) if body.flat else 0),
             "relative": relative,
             "root": root,
         }
         order = torch.argsort(torch.cat((body.frame, new["frame"])))
         merged = {name: torch.cat((getattr(body, name), value))[order] for name, value in new.items()}
-        return _Person(identity=body.identity, height=body.height, **merged)
+        return _Person(identity=body.identity, height=body.height, flat=body.flat, **merged)
 
     def _rows(self, person: _Person, scale: float, camera: Camera) -> dict[str, Tensor]:
         xyz = scale * (person.relative + person.root[:, None])
@@ -211,7 +223,9 @@ class GeometricLifter:
         gap = (_GAP_SPEED * nearest).float()[:, None]
         size = 0.005 if self.height is not None else _SCALE_SIGMA
         relative = math.hypot(size, 0.03, GUESSED_FOCAL_SPREAD if camera.guessed else 0.0)
-        depth = torch.hypot(torch.hypot(xyz[..., 2] * relative, 1.4 * pose), gap)
+        relative = math.hypot(relative, _FLAT_DISTANCE_SIGMA) if person.flat else relative
+        along = pose.clamp(min=_FLAT_SIGMA) if person.flat else 1.4 * pose
+        depth = torch.hypot(torch.hypot(xyz[..., 2] * relative, along), gap)
         across = [torch.hypot(torch.hypot(pose, gap), xyz[..., axis].abs() * math.hypot(size, 0.03)) for axis in (0, 1)]
         return torch.stack((*across, depth), -1)
 
@@ -223,6 +237,10 @@ def _constant_lengths(relative: Tensor, confidence: Tensor) -> Tensor:
     trust = torch.minimum(confidence, confidence[:, parents]) ** 2 + 1e-4
     median = weighted_median(lengths, trust)
     return torch.nan_to_num(0.5 * (median + median[list(BODY17.mirror)]))
+
+
+def _with_lengths(pose: Tensor, lengths: Tensor | None) -> Tensor:
+    return pose if lengths is None else with_bone_lengths(pose, lengths.expand(len(pose), -1), BODY17.parents)
 
 
 def _stature(relative: Tensor) -> float:

@@ -56,10 +56,13 @@ def part_of(small: People, large: People) -> Tensor:
     return tiny & (gap < 0.05 * large.span[None])
 
 
-def suppress(people: People, rank: Tensor | None = None) -> Tensor:
-    """Indices of the people to keep, best first by `rank` (N,) (their score where not given): one a body."""
+def suppress(people: People, rank: Tensor | None = None, *, known: bool = False) -> Tensor:
+    """Indices of the people to keep, best first by `rank` (N,) (score and size if not given): one a body.
+
+    `known` people were apart a moment ago, so that only poses which coincide joint by joint are one.
+    """
     rank = people.score * people.span.clamp(min=1).log() if rank is None else rank
-    same = same_body(people, people)
+    same = pose_likeness(people, people) > 0.6 if known else same_body(people, people)
     kept: list[int] = []
     for candidate in torch.argsort(rank, descending=True, stable=True).tolist():
         if not same[candidate, kept].any():

@@ -1,0 +1,43 @@
+"""A process that runs the command line on one file after another: paths come in on standard input, results go out."""
+
+import contextlib
+import faulthandler
+import io
+import json
+import sys
+import traceback
+
+import torch
+
+from dyad.cli import main
+
+
+def run(arguments: list[str]) -> dict:
+    """Exit status, standard output and standard error of one run; -1 and the traceback for what should not be."""
+    out, err, status = io.StringIO(), io.StringIO(), 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main(arguments)
+        except SystemExit as leave:
+            status = leave.code
+        except BaseException:
+            status = -1
+            traceback.print_exc()
+    return {"status": status, "out": out.getvalue(), "err": err.getvalue()}
+
+
+def serve(limit: float) -> None:
+    torch.set_num_threads(1)
+    answers = sys.stdout
+    for line in sys.stdin:
+        # A hang ends the process, whatever it hangs in, with a stack of every thread.
+        faulthandler.dump_traceback_later(limit, exit=True)
+        answer = run(json.loads(line))
+        faulthandler.cancel_dump_traceback_later()
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    faulthandler.enable()
+    serve(float(sys.argv[1]))
