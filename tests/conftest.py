@@ -1,4 +1,8 @@
 import os
+
+# Before torch is loaded: threads that spin while they wait make a busy machine stand still.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 from pathlib import Path
 
 import pytest

@@ -18,7 +18,7 @@ def test_without_weights_it_runs_on_the_drawn_truth_and_says_so(
 
     monkeypatch.setattr(dyad.demo, "make_detector", none)
     told: list[str] = []
-    result, scores = demo(tmp_path, seconds=1.0, people=2, progress=lambda name, *_: told.append(name))
+    result, scores = demo(tmp_path, seconds=0.6, people=2, progress=lambda name, *_: told.append(name))
     assert ORACLE_NOTE in result.notes
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "NOT found in the images" in page
@@ -27,14 +27,14 @@ def test_without_weights_it_runs_on_the_drawn_truth_and_says_so(
     assert scores["pck"] > 60
     assert {"draw clip", "detect", "draw"} <= set(told)
     truth, found = Tracks.load(tmp_path / "truth.npz"), Tracks.load(tmp_path)
-    assert len(truth.frames) == len(found.frames) == 25
+    assert len(truth.frames) == len(found.frames) == 15
     assert (tmp_path / "demo.mp4").stat().st_size > 1000
     assert (tmp_path / "overlay.mp4").stat().st_size > 1000
 
 
 def test_with_weights_people_are_found_in_the_images(tmp_path: Path, blazepose_folder: Path) -> None:
     assert blazepose_folder.is_dir()
-    result, scores = demo(tmp_path, seconds=1.0, people=1)
+    result, scores = demo(tmp_path, seconds=0.6, people=1)
     assert ORACLE_NOTE not in result.notes
     assert "NOT found in the images" not in (tmp_path / "report.html").read_text(encoding="utf-8")
     assert not any("guess" in note for note in result.notes)

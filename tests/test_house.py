@@ -34,6 +34,7 @@ MAY_IMPORT = {
     "about": _STAGES | {"", "stages"},
     "demo": _STAGES | _TOP | {"workfolder"},
     "cli": _STAGES | _TOP | {"workfolder", "demo", "about", ""},
+    "__main__": {"cli"},
     # The package itself only forwards names, when they are first used; its version is free for all to read.
     "": _STAGES | _TOP | {"workfolder"},
 }

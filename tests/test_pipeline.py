@@ -5,20 +5,29 @@ import time
 import pytest
 import torch
 
-from dyad.core.errors import BadUsage, MissingWeights
+from dyad.core.errors import BadUsage
 from dyad.core.skeleton import BODY17, COCO17
-from dyad.core.tracks import Flag
+from dyad.core.tracks import Flag, Tracks
 from dyad.pipeline import Pipeline, Watch, pick_device
 from dyad.stages import DETECTORS
 from dyad.stages.lifting import GeometricLifter
 from dyad.stages.oracle import Noise, OracleDetector
 from dyad.stages.tracking import PoseTracker
 
-from .stages.stage_walkers import Walker, clock, line, scores, truth
+from .stages.stage_walkers import Clock, Walker, clock, line, scores, truth
 
 
-def walkers(seconds: float = 2.0):
-    video = clock(seconds)
+class Timed(Clock):
+    """A clock that knows how long it runs, as videos do."""
+
+    @property
+    def expected(self) -> int:
+        return len(self.indices)
+
+
+def walkers(seconds: float = 2.0) -> tuple[Timed, Tracks]:
+    beat = clock(seconds)
+    video = Timed(beat.indices, beat.times, fps=beat.fps)
     return video, truth([Walker(line(-1.5, 0, 4, seconds)), Walker(line(1.5, 0.5, 5.5, seconds), phase=0.4)], video)
 
 
@@ -58,7 +67,6 @@ def test_the_watch_knows_what_happened() -> None:
     video, real = walkers(1.0)
     told: list[tuple[str, int, int | None]] = []
     watch = Watch(lambda *what: told.append(what))
-    video = type("Expected", (), {**vars(video), "expected": 30})()
     Pipeline(OracleDetector(real, cuts=(10,)), PoseTracker(), GeometricLifter())(video, watch)
     assert watch.detections == len(real)
     assert watch.cuts == [10]
@@ -94,7 +102,7 @@ def test_options_that_make_no_sense(options: dict) -> None:
 
 @pytest.mark.parametrize("name", [name for name in DETECTORS if name != "blazepose"])
 def test_detectors_that_need_files_ask_for_them(name: str) -> None:
-    with pytest.raises(MissingWeights):
+    with pytest.raises(BadUsage, match="--weights"):
         Pipeline.default(detector=name)
 
 

@@ -18,7 +18,7 @@ from dyad.core.errors import BadInput, BadUsage
 from dyad.core.files import whole_file
 from dyad.core.memory import memory_given_back
 from dyad.core.protocols import Detector
-from dyad.core.tracks import Tracks
+from dyad.core.tracks import Flag, Tracks
 from dyad.core.video import Video
 from dyad.export.video import clip_writer
 from dyad.models.weights import list_weights
@@ -185,6 +185,11 @@ def _notes(video: Video, tracks: Tracks, watch: Watch, height: float | None) -> 
         )
     if height is None and len(tracks):
         notes.append("People's sizes follow from a prior on human height. Give --height if you know it.")
+    if (tracks.flags & int(Flag.FLAT)).any():
+        notes.append(
+            "The detector gives no 3D: poses are flat, on planes that face the camera, at the distance that average "
+            "bone lengths give."
+        )
     if watch.cuts:
         where = ", ".join(str(frame) for frame in watch.cuts[:10])
         notes.append(

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from dyad.core.clip import Clip
 from dyad.core.detections import Detections
@@ -32,8 +33,13 @@ def networks(blazepose_folder: Path) -> Networks:
 
 @pytest.fixture(scope="session")
 def drawn() -> Clip:
-    """Half a second of two people who walk towards each other, about 200 px tall."""
-    return demo_clip(0, size=(640, 360), seconds=0.48, fps=25, people=2)
+    """A third of a second of two people who walk towards each other, about 200 px tall, both whole in the image."""
+    clip, start, count = demo_clip(0, size=(640, 360), seconds=1.4, fps=25, people=2), 25, 9
+    truth = clip.truth[(clip.truth.frame >= start) & (clip.truth.frame < start + count)]
+    times = torch.arange(count, dtype=torch.float64) / 25
+    moved = {"frame": truth.frame - start, "time": truth.time - start / 25, "frames": torch.arange(count)}
+    video = Video(clip.video[start : start + count], camera=clip.video.camera, fps=25)
+    return Clip(video, truth.with_(**moved, times=times))
 
 
 @pytest.fixture(scope="session")
@@ -44,9 +50,9 @@ def images(drawn: Clip) -> np.ndarray:
 @pytest.fixture(scope="session")
 def found(networks: Networks, drawn: Clip) -> list[Detections]:
     """What BlazePose sees in all of `drawn`."""
-    return list(networks(key_interval=0.4)(drawn.video))
+    return list(networks(key_interval=0.2)(drawn.video))
 
 
 @pytest.fixture(scope="session")
 def short(images: np.ndarray) -> Video:
-    return Video(images[:4], fps=25)
+    return Video(images[:2], fps=25)

@@ -217,3 +217,13 @@ def test_flat_people_keep_the_height_they_are_told() -> None:
     flat = real.with_(xyz=torch.full_like(real.xyz, torch.nan))
     plain, tall = GeometricLifter(height=1.69)(flat), GeometricLifter(height=1.69 * 1.1)(flat)
     torch.testing.assert_close(tall.xyz, plain.xyz * 1.1, rtol=1e-2, atol=5e-3)
+
+
+def test_people_whom_the_image_border_cuts_are_flagged() -> None:
+    times = clock(1)
+    # One in the middle, one of whom the left half lies outside.
+    people = people_at([slide(times, 0.0, 4), slide(times, -2.85, 4)], times)
+    found = GeometricLifter(height=STATURE)(people)
+    cut = (found.flags & int(Flag.BORDER)) > 0
+    assert not cut[found.person == 0].any()
+    assert cut[found.person == 1].all()

@@ -3,7 +3,7 @@
 import ctypes
 import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 
@@ -34,7 +34,7 @@ def memory_given_back(interval: float = 1.0) -> Generator[None]:
         thread.join()
 
 
-def _trimmer() -> "ctypes._CFuncPtr | None":
+def _trimmer() -> Callable[[int], int] | None:
     """glibc's malloc_trim, or None where the C library is another one."""
     if not sys.platform.startswith("linux"):
         return None

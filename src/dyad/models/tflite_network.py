@@ -6,6 +6,7 @@ commute, since the weights of an interpolation add up to one), where it has a qu
 Tensors are NCHW here and NHWC in the file.
 """
 
+import math
 from collections import Counter
 
 import torch
@@ -82,8 +83,8 @@ def _check_runs(network: TFLiteNetwork, graph: Graph, outputs: tuple[int, ...]) 
     try:
         for step, (inputs, output, _) in zip(network.steps, network._plan, strict=True):
             values[output] = step(*(values[index] for index in inputs))
-            if values[output].shape[1:].numel() > MAX_VALUES:
-                raise ValueError(f"a step makes {values[output].shape[1:].numel()} values")
+            if (count := math.prod(values[output].shape[1:])) > MAX_VALUES:
+                raise ValueError(f"a step makes {count} values")
     except (RuntimeError, IndexError, TypeError, OverflowError, ZeroDivisionError) as error:
         raise ValueError(f"its operators do not fit together: {str(error).splitlines()[0]}") from error
     for index in outputs:

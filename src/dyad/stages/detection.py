@@ -22,6 +22,7 @@ from dyad.stages.suppression import pose_likeness, same_body, settle_claims, sup
 # Someone followed from the neighbouring frame needs less proof than someone new.
 _FOLLOW_LIMIT = 2.0 * MIRROR_LIMIT
 _LOWEST_SCORE = 0.5
+_LOWEST_BEHIND = 0.75
 _LOWEST_FOLLOWED = 0.1
 # s for which someone who was lost from sight is looked for where he was.
 _PATIENCE = 0.8
@@ -109,7 +110,9 @@ class BlazePose:
         if not len(everyone):
             return new
         erased = erase(image, everyone)
-        return People.join([new, erased.distrust(self._verified(erased.image, everyone))])
+        behind = erased.distrust(self._verified(erased.image, everyone))
+        # What is left of a painted body can look like another: they need more proof, and joints outside the paint.
+        return People.join([new, behind[(behind.score > _LOWEST_BEHIND) & (behind.seen.mean(1) > 0.3)]])
 
     def _verified(self, image: Tensor, known: People) -> People:
         """People proposed in an image whom `known` lacks and who agree with their mirror image."""

@@ -80,7 +80,7 @@ def erase(image: Tensor, people: People) -> Erased:
 
 
 def _spread(kept: Tensor, weight: Tensor) -> Tensor:
-    """Colours of what is kept, spread over what is not: a pyramid of averages, each level filling what the finer lack."""
+    """Colours of what is kept, spread over what is not: a pyramid of averages, each filling what finer ones lack."""
     size = kept.shape[-2:]
     colour, trust = kept[None], weight[None]
     result, known = torch.zeros_like(colour), torch.zeros_like(trust)

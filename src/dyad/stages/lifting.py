@@ -198,7 +198,7 @@ class GeometricLifter:
             "sigma": self._sigma(person, xyz, camera),
             "box": person.box,
             "filled": person.filled,
-            "flags": person.flags,
+            "flags": person.flags | torch.where(_outside(person.xy, camera), int(Flag.BORDER), 0),
         }
 
     def _sigma(self, person: _Person, xyz: Tensor, camera: Camera) -> Tensor:
@@ -228,6 +228,12 @@ class GeometricLifter:
         depth = torch.hypot(torch.hypot(xyz[..., 2] * relative, along), gap)
         across = [torch.hypot(torch.hypot(pose, gap), xyz[..., axis].abs() * math.hypot(size, 0.03)) for axis in (0, 1)]
         return torch.stack((*across, depth), -1)
+
+
+def _outside(xy: Tensor, camera: Camera) -> Tensor:
+    """Whether any of a person's joints (T, J, 2) lies outside the image."""
+    last = xy.new_tensor(camera.size) - 1
+    return ((xy < 0) | (xy > last)).flatten(1).any(1)
 
 
 def _constant_lengths(relative: Tensor, confidence: Tensor) -> Tensor:

@@ -1,27 +1,37 @@
 """The command line: each verb reads its options, calls the library, and says what came of it."""
 
-import json
 import logging
 import os
 import sys
 import traceback
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import cyclopts
 from cyclopts import App, Parameter
 from rich.console import Console
 
 from dyad import __version__
+from dyad.cli.bench import bench_app
+from dyad.cli.console import (
+    ERR,
+    Device,
+    Json,
+    Out,
+    Thorough,
+    Threads,
+    dumps,
+    fail,
+    frame_range,
+    print_line,
+    progress,
+    tell,
+    use_threads,
+)
 from dyad.core.errors import BadInput, BadUsage, DyadError, MissingWeights
 
 FAULT = 1
 INTERRUPTED = 130
-
-# Results go to standard output, everything else to standard error, so that a script can read the last line.
-_ERR = Console(stderr=True, highlight=False)
 
 app = App(
     name="dyad",
@@ -34,20 +44,8 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 weights_app = App(name="weights", help="The networks' weights: what is there, and fetching the rest.")
-bench_app = App(name="bench", help="Quality and speed, measured.")
 app.command(weights_app)
 app.command(bench_app)
-
-Json = Annotated[
-    bool, Parameter(name="--json", negative="", show_default=False, help="Print one JSON object as the last line.")
-]
-Thorough = Annotated[
-    bool,
-    Parameter(negative="", show_default=False, help="Find smaller and crowded people; several times slower."),
-]
-Device = Annotated[str, Parameter(help="auto, cpu, cuda or mps.")]
-Threads = Annotated[int | None, Parameter(help="CPU threads for the networks.")]
-Out = Annotated[Path, Parameter(name=["-o", "--output"], help="Folder for the results; made if need be.")]
 
 
 @app.command(name="run")
@@ -182,7 +180,7 @@ def weights_list(*, json: Json = False) -> None:
 
     entries = list_weights()
     for entry in entries:
-        _ERR.print(
+        ERR.print(
             f"{entry.state:8} {entry.file}  {entry.bytes:,} bytes  {entry.licence}  {entry.source}",
             soft_wrap=True,
             markup=False,
@@ -226,70 +224,16 @@ def weights_verify() -> None:
         raise MissingWeights(f"{len(wrong)} files are absent or damaged; fetch them with: dyad weights pull blazepose")
 
 
-@bench_app.command(name="people")
-def bench_people_command(
-    *, data: Path, thorough: Thorough = False, device: Device = "auto", json: Json = False
-) -> None:
-    """Recall, precision and OKS of the people found, on every COCO-format keypoint file below a folder.
-
-    Parameters
-    ----------
-    data
-        Folder with the JSON files, images beside or below them.
-    """
-    from dyad.bench.people import bench_people
-    from dyad.pipeline import Pipeline
-
-    report(bench_people(data, detector=Pipeline.default(thorough=thorough, device=device).detector), json)
-
-
-@bench_app.command(name="mupots")
-def bench_mupots_command(
-    *, data: Path, thorough: Thorough = False, device: Device = "auto", json: Json = False
-) -> None:
-    """Strict PCK, PCK_abs and coverage on every MuPoTS-3D sequence in a folder, with the true camera and nothing else.
-
-    Parameters
-    ----------
-    data
-        Folder with TSxx_374px.mp4 and TSxx.npz.
-    """
-    from dyad.bench.mupots import bench_mupots
-    from dyad.workfolder import run
-
-    with progress() as told:
-        scores = bench_mupots(
-            data, run=lambda path, *, camera: run(path, camera=camera, thorough=thorough, device=device, progress=told)
-        )
-    report(scores, json)
-
-
-@bench_app.command(name="run")
-def bench_run_command(
-    *, people: int = 2, seconds: float = 8.0, device: Device = "auto", threads: Threads = None, json: Json = False
-) -> None:
-    """Speed of each stage and of the whole, and peak memory, on a drawn 720p clip.
-
-    Parameters
-    ----------
-    people
-        How many people the clip shows.
-    seconds
-        Length of the clip.
-    """
-    from dyad.bench.speed import bench_speed
-
-    use_threads(threads)
-    report(bench_speed(people=people, seconds=seconds, device=device), json)
-
-
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave with its exit status; one line for what went wrong, unless --debug is given."""
+    # Threads that spin while they wait make a busy machine stand still: a run was seen to take seven times as long.
+    # It must be said before torch is loaded, which every verb does only when it runs.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
     logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, stream=sys.stderr, format="%(message)s")
-    if _ERR.is_terminal:
+    if ERR.is_terminal:
         # Who waits should know for what.
         logging.getLogger("dyad.models.weights").setLevel(logging.INFO)
     try:
@@ -313,76 +257,3 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         sys.exit(fail(f"a fault in Dyad itself ({what}); run it again with --debug and report the traceback", FAULT))
-
-
-def fail(message: str, status: int) -> int:
-    _ERR.print("dyad: " + " ".join(message.split()), soft_wrap=True, markup=False)
-    return status
-
-
-def frame_range(text: str | None) -> slice | None:
-    """A:B, A: or :B as a slice."""
-    if text is None:
-        return None
-    first, colon, last = text.partition(":")
-    if not colon or any(part and not part.isdecimal() for part in (first, last)):
-        raise BadUsage(f"--frames takes A:B with whole numbers, such as 100:200, got {text!r}")
-    return slice(int(first) if first else None, int(last) if last else None)
-
-
-def use_threads(count: int | None) -> None:
-    if count is not None:
-        import torch
-
-        if count < 1:
-            raise BadUsage(f"--threads takes a number of 1 or more, got {count}")
-        torch.set_num_threads(count)
-
-
-@contextmanager
-def progress() -> Generator[Any]:
-    """A bar a stage, with the time left; nothing where standard error is no terminal."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description:>8}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=_ERR, disable=not _ERR.is_terminal, transient=True) as bars:
-        tasks: dict[str, Any] = {}
-
-        def told(stage: str, done: int, total: int | None) -> None:
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=total)
-            bars.update(tasks[stage], completed=done, total=max(total, done) if total else None)
-
-        yield told
-
-
-def tell(result: Any, as_json: bool, *, scores: dict[str, Any] | None = None) -> None:
-    """Say what a run found and where the page is."""
-    people, cover = len(result.tracks.people), result.coverage
-    for note in result.notes:
-        _ERR.print(f"note: {note}", soft_wrap=True, markup=False)
-    for name, value in (scores or {}).items():
-        _ERR.print(f"{name:>22}  {value}", markup=False)
-    page = result.folder / "report.html"
-    _ERR.print(
-        f"{people} {'person' if people == 1 else 'people'} in {len(result.tracks.frames)} frames; person-frames: "
-        f"{cover.detected} detected, {cover.filled} filled, {cover.refused} refused; "
-        f"{sum(result.seconds.values()):.1f} s"
-    )
-    _ERR.print(f"the page: {page.resolve()}", soft_wrap=True, markup=False)
-    if as_json:
-        facts = json.loads((result.folder / "run.json").read_text(encoding="utf-8"))
-        print_line(dumps({"folder": str(result.folder), **facts, **({"scores": scores} if scores else {})}))
-
-
-def report(scores: dict[str, Any], as_json: bool) -> None:
-    print_line(dumps(scores) if as_json else json.dumps(scores, indent=2, allow_nan=False))
-
-
-def dumps(value: Any) -> str:
-    return json.dumps(value, allow_nan=False, default=str)
-
-
-def print_line(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()

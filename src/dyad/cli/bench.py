@@ -1,0 +1,80 @@
+"""`dyad bench`: quality and speed, measured."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from cyclopts import App
+
+from dyad.cli.console import Device, Json, Thorough, Threads, progress, report, use_threads
+
+bench_app = App(name="bench", help="Quality and speed, measured.")
+
+
+@bench_app.command(name="people")
+def bench_people_command(
+    *, data: Path, thorough: Thorough = False, device: Device = "auto", json: Json = False
+) -> None:
+    """Recall, precision and OKS of the people found, on every COCO-format keypoint file below a folder.
+
+    Parameters
+    ----------
+    data
+        Folder with the JSON files, images beside or below them.
+    """
+    from dyad.bench.people import bench_people
+    from dyad.pipeline import Pipeline
+
+    report(bench_people(data, detector=Pipeline.default(thorough=thorough, device=device).detector), json)
+
+
+@bench_app.command(name="mupots")
+def bench_mupots_command(
+    *, data: Path, thorough: Thorough = False, device: Device = "auto", json: Json = False
+) -> None:
+    """Strict PCK, PCK_abs and coverage on every MuPoTS-3D sequence in a folder, with the true camera and nothing else.
+
+    Parameters
+    ----------
+    data
+        Folder with TSxx_374px.mp4 and TSxx.npz.
+    """
+    from dyad.bench.mupots import bench_mupots
+    from dyad.workfolder import run
+
+    with progress() as told:
+        scores = bench_mupots(
+            data, run=lambda path, *, camera: run(path, camera=camera, thorough=thorough, device=device, progress=told)
+        )
+    report(scores, json)
+
+
+@bench_app.command(name="run")
+def bench_run_command(
+    *, people: int = 2, seconds: float = 8.0, device: Device = "auto", threads: Threads = None, json: Json = False
+) -> None:
+    """Speed of each stage and of the whole, and peak memory, on a drawn 720p clip.
+
+    Parameters
+    ----------
+    people
+        How many people the clip shows.
+    seconds
+        Length of the clip.
+    """
+    from dyad.bench.speed import bench_speed
+    from dyad.pipeline import Pipeline
+    from dyad.viewer.overlay import overlay_writer
+    from dyad.workfolder import run
+
+    use_threads(threads)
+    parts: Any = Pipeline.default(device=device)
+    scores = bench_speed(
+        run=lambda path, output: run(path, output, device=device),
+        program=[sys.executable, "-c", "from dyad.cli import main; main()", "run", "--device", device],
+        overlay=overlay_writer,
+        **{name: getattr(parts, name) for name in ("detector", "tracker", "lifter")},
+        people=people,
+        seconds=seconds,
+    )
+    report(scores, json)
