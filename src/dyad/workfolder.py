@@ -16,7 +16,6 @@ from dyad import __version__
 from dyad.core.camera import Camera
 from dyad.core.errors import BadInput, BadUsage
 from dyad.core.files import whole_file
-from dyad.core.memory import memory_given_back
 from dyad.core.protocols import Detector
 from dyad.core.tracks import Flag, Tracks
 from dyad.core.video import Video
@@ -62,7 +61,6 @@ class Result:
     folder: Path | None = None
 
 
-@memory_given_back()
 def run(
     source: Any,
     output: str | PathLike[str] | None = None,

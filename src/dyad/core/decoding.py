@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import av
 import numpy as np
@@ -247,6 +247,13 @@ def read_image(path: str | Path) -> NDArray[np.uint8]:
     raise BadInput(f"{path} holds no image that decodes")
 
 
+class _Nameless:
+    """An open file that av can read and seek in, and of which it learns nothing else."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.read, self.seek, self.tell = file.read, file.seek, file.tell
+
+
 class _Clock:
     """Times of frames that always ascend: what the file says where it can be believed, else one step more."""
 
@@ -289,9 +296,10 @@ def _opened(path: Path) -> Generator[tuple[InputContainer, av.VideoStream]]:
         file.seek(0)
         limits = {"max_pixels": str(MAX_PIXELS)}
         try:
-            # An open file, not a name: av reads names as addresses, patterns and lists of further files.
+            # An open file without its name: av reads names as addresses, patterns and lists of further files, and
+            # takes a photo called x.jpg for one picture of a numbered series.
             container: InputContainer = av.open(
-                file,
+                _Nameless(file),
                 mode="r",
                 options=limits,
                 container_options={"format_whitelist": _FORMATS, "protocol_whitelist": ""},

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from dyad.core.camera import Camera
 from dyad.core.detections import Detections
+from dyad.core.memory import give_back_memory
 from dyad.core.skeleton import BLAZEPOSE33
 from dyad.core.tracks import Tracks
 from dyad.core.video import Chunk, Video
@@ -26,7 +27,7 @@ _LOWEST_BEHIND = 0.75
 _LOWEST_FOLLOWED = 0.1
 # s for which someone who was lost from sight is looked for where he was.
 _PATIENCE = 0.8
-_CHUNK_BYTES = 160_000_000
+_CHUNK_BYTES = 96_000_000
 
 
 @dataclass
@@ -90,6 +91,7 @@ class BlazePose:
             if held is not None:
                 yield from self._emit(held, video.camera)
             held = now
+            give_back_memory()
         if held is not None:
             last = len(held.people) - 1
             if last > 0 and not held.chunk.cut[last]:
@@ -110,13 +112,13 @@ class BlazePose:
         if not len(everyone):
             return new
         erased = erase(image, everyone)
-        behind = erased.distrust(self._verified(erased.image, everyone))
+        behind = erased.distrust(self._verified(erased.image, everyone, everyone.span))
         # What is left of a painted body can look like another: they need more proof, and joints outside the paint.
         return People.join([new, behind[(behind.score > _LOWEST_BEHIND) & (behind.seen.mean(1) > 0.3)]])
 
-    def _verified(self, image: Tensor, known: People) -> People:
-        """People proposed in an image whom `known` lacks and who agree with their mirror image."""
-        region, _ = self.propose(image)
+    def _verified(self, image: Tensor, known: People, sizes: Tensor | None = None) -> People:
+        """People (of about these sizes, px) whom `known` lacks, proposed in an image and alike in the mirror."""
+        region, _ = self.propose(image, sizes)
         first = self.read(image[None], torch.zeros(len(region.side), dtype=torch.int64), region, mirror=False)
         first = first[(first.score > 0.3) & _sane(first)]
         first = first[suppress(first)] if len(first) else first
@@ -148,20 +150,20 @@ class BlazePose:
         # Of two with one head or trunk, the other has at best the limbs of his own body.
         apart = suppress(found[keep], found.score[keep] * stayed[keep])
         sure = keep[apart]
-        seen, waiting = found[sure], torch.ones(len(active), dtype=torch.bool)
+        seen, waiting, doubted = found[sure], *torch.ones(2, len(active), dtype=torch.bool)
         waiting[sure] = False
-        if len(sure) and waiting.any():
-            # Someone else's body drew them away: look again with everyone else painted over.
-            lost = torch.nonzero(waiting)[:, 0]
+        doubted[:] = waiting & torch.isin(torch.arange(len(active)), keep)
+        lost = torch.nonzero(waiting & _beside(active, seen))[:, 0]
+        if len(lost):
+            # Someone else's body may have drawn them away: look again with everyone else painted over.
             erased = erase(images[k], seen)
             again = erased.distrust(self._look_again(erased.image, active[lost].next_region, passes))
-            doubtful = torch.isin(lost, keep)
             better = self._believable(again, active[lost]) & ~same_body(again, seen).any(1)
-            better &= ~doubtful | (again.score > found.score[lost])
-            doubted = lost[~better & doubtful]
-            seen = People.join([seen, again[better], found[doubted]])
-            waiting[lost[better]] = waiting[doubted] = False
-        waiting &= misses + step < _PATIENCE
+            better &= ~doubted[lost] | (again.score > found.score[lost])
+            seen = People.join([seen, again[better]])
+            waiting[lost[better]] = doubted[lost[better]] = False
+        seen = People.join([seen, found[doubted]])
+        waiting &= ~doubted & (misses + step < _PATIENCE)
         return seen, (active[waiting], (misses + step)[waiting])
 
     def _believable(self, found: People, before: People) -> Tensor:
@@ -223,6 +225,15 @@ class BlazePose:
                 appearance=describe(stretch.images[k], people.xy),
                 cut=bool(stretch.chunk.cut[k]),
             )
+
+
+def _beside(people: People, others: People) -> Tensor:
+    """Whether (N,) the region in which each is looked for meets the body of any of the others."""
+    if not len(others):
+        return torch.zeros(len(people), dtype=torch.bool)
+    half = (0.5 * people.next_region.side)[:, None, None]
+    inside = (others.xy[None] - people.hips[:, None, None]).abs().amax(-1) < half
+    return (inside.float().mean(-1) > 0.2).any(1)
 
 
 def _better(first: People, second: People) -> Tensor:

@@ -46,10 +46,18 @@ class Proposer:
         self.most = most
 
     @torch.inference_mode()
-    def __call__(self, image: Tensor) -> tuple[Region, Tensor]:
-        """Regions and their scores (N,), best first, for an image (3, H, W) uint8 or float RGB."""
+    def __call__(self, image: Tensor, people: Tensor | None = None) -> tuple[Region, Tensor]:
+        """Regions and their scores (N,), best first, for an image (3, H, W) uint8 or float RGB.
+
+        `people` (M,) px are sizes of people: only those sizes of the image are looked at in which one of them is large
+        enough and not too large. None looks at all.
+        """
         image = to_float(image)[None]
-        found = [self._look(image, size / max(image.shape[-2:])) for size in self.sizes]
+        scales = [size / max(image.shape[-2:]) for size in self.sizes]
+        if people is not None:
+            fit = [bool(((people * scale > 80) & (people * scale < 320)).any()) for scale in scales]
+            scales = [scale for scale, suits in zip(scales, fit, strict=True) if suits] or scales[:1]
+        found = [self._look(image, scale) for scale in scales]
         if self.tiles:
             found += self._tiles(image)
         hips, rim, score = (torch.cat(values) for values in zip(*found, strict=True))
