@@ -163,6 +163,14 @@ def test_contradictory_cameras_are_bad_usage(walkers):
             open_video(walkers, **options)
 
 
+def test_options_beside_a_video_are_bad_usage():
+    video = Video(np.stack([ramp(0)]))
+    assert open_video(video) is video
+    for options in ({"focal": 1.0}, {"fov": 40.0}, {"camera": video.camera}, {"frames": slice(0, 1)}, {"every": 2}):
+        with pytest.raises(BadUsage, match="already"):
+            open_video(video, **options)
+
+
 def said_to_move(path: Path, frames: slice, folder: Path) -> bool:
     result = dyad.run(path, folder, frames=frames, key_interval=1.0)
     said = any(note.startswith("The camera moves") for note in result.notes)

@@ -136,6 +136,8 @@ def open_video(
     if sum(option is not None for option in (camera, focal, fov)) > 1:
         raise BadUsage("give one of --camera, --focal and --fov, got several")
     if isinstance(source, Video):
+        if (camera, focal, fov, frames) != (None, None, None, None) or every != 1:
+            raise BadUsage("a Video has its camera and its frames already: give them to it, not beside it")
         return source
     video = Video(source, frames=frames, every=every)
     if camera is not None and not isinstance(camera, Camera):
@@ -244,6 +246,8 @@ def _draw(result: Result, video: Video, watch: Watch, *, overlay: Path, copy: Pa
 def _account(result: Result, video: Video, asked: dict[str, Any], *, moving: bool) -> dict[str, Any]:
     """What run.json holds."""
     tracks = result.tracks
+    # Weights that lie in the cache are no part of a run that another detector made.
+    used = [entry for entry in list_weights() if entry.present] if asked["detector"].lower() == "blazepose" else []
     return {
         "schema": "dyad-run/1",
         "dyad": __version__,
@@ -260,7 +264,7 @@ def _account(result: Result, video: Video, asked: dict[str, Any], *, moving: boo
         "camera": tracks.camera.to_json(),
         "camera_moves": moving,
         "options": asked,
-        "weights": {entry.file: entry.sha256 for entry in list_weights() if entry.present},
+        "weights": {entry.file: entry.sha256 for entry in used},
         "people": len(tracks.people),
         "coverage": asdict(result.coverage),
         "seconds": {name: round(value, 3) for name, value in result.seconds.items()},

@@ -49,7 +49,9 @@ def _transformers(weights: tuple[str, ...], device: torch.device, **_: Any) -> D
 def _onnx(weights: tuple[str, ...], device: torch.device, **_: Any) -> Detector:
     from dyad.stages.onnx import OnnxDetector
 
-    return OnnxDetector(*_two(weights, "a file of YOLOX or RTMDet and one of RTMPose"))
+    # torch may know a GPU that the installed onnxruntime does not: "auto" takes it where both do.
+    where = "cpu" if device.type == "cpu" else "auto"
+    return OnnxDetector(*_two(weights, "a file of YOLOX or RTMDet and one of RTMPose"), device=where)
 
 
 DETECTORS: dict[str, Callable[..., Detector]] = {"blazepose": _blazepose, "transformers": _transformers, "onnx": _onnx}

@@ -75,7 +75,8 @@ def erase(image: Tensor, people: People) -> Erased:
     # What is painted is blurred anyway, so that it is made of a quarter of the image's lines.
     small = F.interpolate(image[None], (rows, columns), mode="area")[0]
     paint = torch.cat((_spread(small * (1 - cover), 1 - cover[None]), cover[None]))
-    paint = F.interpolate(paint[None], (height, width), mode="bilinear")[0]
+    # By the whole factor, then cut: to sides that four does not divide, the paint would drift off the bodies.
+    paint = F.interpolate(paint[None], scale_factor=_COARSE, mode="bilinear")[0, :, :height, :width]
     return Erased(torch.lerp(image, paint[:3], paint[3:]), cover)
 
 
