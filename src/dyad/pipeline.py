@@ -26,12 +26,11 @@ Progress = Callable[[str, int, int | None], None]
 
 @dataclass
 class Watch:
-    """What a run did: seconds of each stage, people found in all frames, where the video was cut."""
+    """What a run did: seconds of each stage, and how many people were found in all frames."""
 
     progress: Progress | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     detections: int = 0
-    cuts: list[int] = field(default_factory=list)
 
     @contextmanager
     def stage(self, name: str) -> Generator[None]:
@@ -59,11 +58,9 @@ class Watch:
             yield item
 
     def note(self, detections: Iterable[Detections]) -> Iterator[Detections]:
-        """Pass detections on and remember how many there were, and the cuts."""
+        """Pass detections on and remember how many there were."""
         for found in detections:
             self.detections += len(found)
-            if found.cut:
-                self.cuts.append(found.frame)
             yield found
 
 

@@ -112,7 +112,7 @@ def run(
         tracks,
         Coverage(detected, int(tracks.filled.sum()), max(0, watch.detections - detected)),
         watch.seconds,
-        [*notes, *_notes(video, tracks, watch, height)],
+        [*notes, *_notes(video, tracks, height)],
         folder,
     )
     if folder is None:
@@ -175,7 +175,7 @@ def load(folder: str | PathLike[str]) -> Tracks:
     return Tracks.load(Path(folder))
 
 
-def _notes(video: Video, tracks: Tracks, watch: Watch, height: float | None) -> list[str]:
+def _notes(video: Video, tracks: Tracks, height: float | None) -> list[str]:
     notes = []
     if video.camera.guessed:
         focal = float(video.camera.focal[0])
@@ -190,10 +190,10 @@ def _notes(video: Video, tracks: Tracks, watch: Watch, height: float | None) -> 
             "The detector gives no 3D: poses are flat, on planes that face the camera, at the distance that average "
             "bone lengths give."
         )
-    if watch.cuts:
-        where = ", ".join(str(frame) for frame in watch.cuts[:10])
+    if tracks.cuts:
+        where = ", ".join(str(frame) for frame in tracks.cuts[:10])
         notes.append(
-            f"The video is cut before frame {where}{' …' if len(watch.cuts) > 10 else ''}; nobody is followed across."
+            f"The video is cut before frame {where}{' …' if len(tracks.cuts) > 10 else ''}; nobody is followed across."
         )
     if video.report.damaged or video.report.resized:
         notes.append(f"{video.report}.")

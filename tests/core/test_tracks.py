@@ -268,7 +268,7 @@ def test_the_file_is_what_the_conventions_say(tmp_path: Path) -> None:
     assert header["skeleton"]["names"] == list(BODY17.names)
     assert header["camera"] == CAMERA.to_json()
     assert header["flags"] == {str(flag.value): flag.meaning for flag in Flag}
-    assert set(header) == {"schema", "skeleton", "camera", "fps", "video", "world", "flags"}
+    assert set(header) == {"schema", "skeleton", "camera", "fps", "video", "world", "cuts", "flags"}
 
 
 def test_values_with_a_history_can_be_saved(tmp_path: Path) -> None:

@@ -227,3 +227,31 @@ def test_people_whom_the_image_border_cuts_are_flagged() -> None:
     cut = (found.flags & int(Flag.BORDER)) > 0
     assert not cut[found.person == 0].any()
     assert cut[found.person == 1].all()
+
+
+def test_each_shot_is_lifted_on_its_own() -> None:
+    times = clock(2)
+    first = people_at([slide(times, -1.0, 4), slide(times, 0.9, 5.5)], times, heights=[1.7, 1.55])
+    # The camera of the second shot hangs 1.1 m higher: on one floor with the first, its people would be giants.
+    later = people_at([slide(times, -0.7, 5), slide(times, 0.8, 4)], times, heights=[1.6, 1.75])
+    xyz = later.xyz + torch.tensor([0.0, 1.1, 0.0])
+    later = later.with_(xyz=xyz, xy=CAMERA.project(xyz))
+    count = len(times)
+    both = Tracks.of_rows(
+        skeleton=BODY17,
+        camera=CAMERA,
+        frame=torch.cat((first.frame, later.frame + count)),
+        person=torch.cat((first.person, later.person + 2)),
+        cuts=(count,),
+        fps=25.0,
+        **{n: torch.cat((getattr(first, n), getattr(later, n))) for n in ("xy", "xyz", "confidence", "box")},
+    )
+    lift = GeometricLifter()
+    found = lift(both)
+    for shot, people in ((first, [0, 1]), (later, [2, 3])):
+        alone = lift(shot)
+        together = found[torch.isin(found.person, torch.tensor(people))]
+        torch.testing.assert_close(together.xyz, alone.xyz, atol=2e-3, rtol=0)
+        assert alone.world is not None
+    assert found.world is None
+    assert found.cuts == (count,)

@@ -98,6 +98,7 @@ class Tracks:
         skeleton, camera: of all rows. fps: nominal frames a second. video: name of the source.
         frames, times: (T,) every frame that was processed, also those without people.
         world: floor and gravity, or None where nothing tells.
+        cuts: frames that begin a new shot; nobody is followed across, and each shot has a camera place of its own.
     """
 
     frame: Tensor
@@ -118,6 +119,7 @@ class Tracks:
     fps: float = 30.0
     video: str = ""
     world: World | None = None
+    cuts: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         rows, joints = len(self.frame), len(self.skeleton)
@@ -246,6 +248,7 @@ class Tracks:
             "fps": self.fps,
             "video": self.video,
             "world": self.world.to_json() if self.world else None,
+            "cuts": list(self.cuts),
             "flags": {str(flag.value): flag.meaning for flag in Flag},
         }
         arrays = {name: getattr(self, name).detach().numpy() for name in (*_row_arrays(0, 0), "frames", "times")}
@@ -269,6 +272,7 @@ class Tracks:
             skeleton, camera = Skeleton.from_json(header["skeleton"]), Camera.from_json(header["camera"])
             world = World.from_json(header["world"]) if header.get("world") else None
             extra = {"fps": float(header.get("fps") or 30.0), "video": str(header.get("video") or ""), "world": world}
+            extra["cuts"] = tuple(int(frame) for frame in header.get("cuts") or ())
             return cls.of_rows(skeleton=skeleton, camera=camera, **arrays, **extra)
         except (BadInput, KeyError, TypeError, ValueError, OverflowError, RuntimeError, IndexError) as error:
             raise BadInput(f"{path} does not hold what a tracks file holds: {_in_one_line(error)}") from error

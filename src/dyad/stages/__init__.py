@@ -40,13 +40,15 @@ def _blazepose(
     return BlazePose(detector, landmarks, device=device, **policy)
 
 
-def _transformers(weights: tuple[str, ...], device: torch.device, **_: Any) -> Detector:
+def _transformers(weights: tuple[str, ...], device: torch.device, **policy: Any) -> Detector:
+    _refuse(policy)
     from dyad.stages.huggingface import TransformersDetector
 
     return TransformersDetector(*_two(weights, "a folder of RT-DETR or D-FINE and one of ViTPose"), device=device)
 
 
-def _onnx(weights: tuple[str, ...], device: torch.device, **_: Any) -> Detector:
+def _onnx(weights: tuple[str, ...], device: torch.device, **policy: Any) -> Detector:
+    _refuse(policy)
     from dyad.stages.onnx import OnnxDetector
 
     # torch may know a GPU that the installed onnxruntime does not: "auto" takes it where both do.
@@ -62,6 +64,11 @@ def make_detector(name: str, weights: tuple[str, ...], device: torch.device, **p
     if name not in DETECTORS:
         raise BadUsage(f"there is no detector {name!r}; choose one of {', '.join(DETECTORS)}")
     return DETECTORS[name](weights, device, **policy)
+
+
+def _refuse(policy: dict[str, Any]) -> None:
+    if policy.get("thorough") or policy.get("key_interval") is not None:
+        raise BadUsage("--thorough and --key-interval are the default detector's; this one looks at every frame anyway")
 
 
 def _two(weights: tuple[str, ...], what: str) -> tuple[str, str]:

@@ -140,7 +140,7 @@ class BlazePose:
         if not len(active):
             return active, (active, misses)
         step = self._step(chunk, k, held)
-        passes = 1 if step < 0.07 else 2
+        passes = _passes(step)
         found = self._look_again(images[k], active.next_region, passes)
         good = self._believable(found, active)
         # Of two drawn to one body, the one who moved least from where he was is right about it.
@@ -160,8 +160,10 @@ class BlazePose:
             again = erased.distrust(self._look_again(erased.image, active[lost].next_region, passes))
             better = self._believable(again, active[lost]) & ~same_body(again, seen).any(1)
             better &= ~doubted[lost] | (again.score > found.score[lost])
-            seen = People.join([seen, again[better]])
-            waiting[lost[better]] = doubted[lost[better]] = False
+            again, lost = again[better], lost[better]
+            apart = suppress(again)
+            seen, lost = People.join([seen, again[apart]]), lost[apart]
+            waiting[lost] = doubted[lost] = False
         seen = People.join([seen, found[doubted]])
         waiting &= ~doubted & (misses + step < _PATIENCE)
         return seen, (active[waiting], (misses + step)[waiting])
@@ -182,7 +184,9 @@ class BlazePose:
         for k in range(start, -1, -1):
             if not len(people):
                 return
-            found = self._look_again(stretch.images[k], people.next_region, passes=1)
+            after = stretch.chunk.times[k + 1 : k + 2]
+            step = float(after[0] - stretch.chunk.times[k]) if len(after) else 0.0
+            found = self._look_again(stretch.images[k], people.next_region, _passes(step))
             good = self._believable(found, people)
             if len(stretch.people[k]):
                 good &= ~same_body(found, stretch.people[k]).any(1)
@@ -225,6 +229,11 @@ class BlazePose:
                 appearance=describe(stretch.images[k], people.xy),
                 cut=bool(stretch.chunk.cut[k]),
             )
+
+
+def _passes(step: float) -> int:
+    """How often to read a person who had `step` s to move away from the region he is looked for in."""
+    return 1 if step < 0.07 else 2
 
 
 def _beside(people: People, others: People) -> Tensor:

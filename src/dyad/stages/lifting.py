@@ -1,6 +1,7 @@
 """From tracked people with per-frame 3D to motion in metres: constant bones, one scale a person, no gaps, sigma."""
 
 import math
+from bisect import bisect_right
 from dataclasses import dataclass
 
 import torch
@@ -83,8 +84,10 @@ class GeometricLifter:
         source = tracks.convert(BODY17)
         people = [self._person(source, identity) for identity in tracks.people]
         people = [person for person in people if person is not None]
-        scales, world = self.floor([_footing(person) for person in people], self.height)
-        rows = [self._rows(person, scale, source.camera) for person, scale in zip(people, scales, strict=True)]
+        rows, world = [], None
+        for shot in _shots(people, tracks.cuts):
+            scales, world = self.floor([_footing(person) for person in shot], self.height)
+            rows += [self._rows(person, scale, source.camera) for person, scale in zip(shot, scales, strict=True)]
         joined = {name: torch.cat([row[name] for row in rows]) for name in rows[0]} if rows else _no_rows()
         return Tracks.of_rows(
             skeleton=BODY17,
@@ -93,7 +96,9 @@ class GeometricLifter:
             video=tracks.video,
             frames=tracks.frames,
             times=tracks.times,
-            world=world,
+            # Behind a cut the camera stands elsewhere: one world would be wrong for all shots but one.
+            world=None if tracks.cuts else world,
+            cuts=tracks.cuts,
             **joined,
         )
 
@@ -259,6 +264,14 @@ def _stature(relative: Tensor) -> float:
     leg = span("left_hip", "left_knee") + span("left_knee", "left_ankle")
     trunk = span("pelvis", "spine") + span("spine", "neck")
     return (leg + trunk + span("neck", "head_top")) / (1 - ANKLE_HEIGHT)
+
+
+def _shots(people: list[_Person], cuts: tuple[int, ...]) -> list[list[_Person]]:
+    """People by shot; nobody is in two."""
+    shots: dict[int, list[_Person]] = {}
+    for person in people:
+        shots.setdefault(bisect_right(cuts, int(person.frame[0])), []).append(person)
+    return list(shots.values())
 
 
 def _footing(person: _Person) -> Footing:

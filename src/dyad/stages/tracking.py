@@ -235,5 +235,8 @@ class _Clip:
             camera=video.camera,
             fps=float(video.fps),
             video=video.name,
+            cuts=tuple(
+                frame for frame, change in zip(self._frames, np.diff(self._shots, prepend=0), strict=True) if change
+            ),
             **kept,
         )
