@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from dyad.core.detections import Detections
 from dyad.core.errors import BadInput
@@ -21,7 +22,8 @@ class Sightings:
         place: (N,) position of the row's frame in the timeline; time: (N,) s; shot: (N,) number of hard cuts before.
         box (N, 4) px; score (N,); xy (N, J, 2) px, 0 where missing; weight (N, J), 0 where missing.
         height: (N,) apparent height, px. depth: (N,) natural logarithm of the distance in m, NaN without 3D.
-        source: (N,) row in the detector's own order within the frame.
+        joints: (N, J, 2) px and confidence: (N, J) as the detector gave them, xyz: (N, J, 3) m, NaN without 3D.
+        looks: (N, D) description of the looks, NaN in frames without; D is 0 where no frame has any.
     """
 
     place: Rows
@@ -33,7 +35,10 @@ class Sightings:
     weight: Array
     height: Array
     depth: Array
-    source: Rows
+    joints: Array
+    confidence: Array
+    xyz: Array
+    looks: Array
 
     def __len__(self) -> int:
         return len(self.place)
@@ -57,12 +62,19 @@ class Sightings:
             weight=weight[order],
             height=heights(xy, weight, box, joints.stance)[order],
             depth=_log_depth(found, weight)[order],
-            source=order,
+            joints=found.xy.numpy().astype(np.float32)[order],
+            confidence=found.confidence.numpy().astype(np.float32)[order],
+            xyz=(np.full((*xy.shape[:2], 3), np.nan) if found.xyz is None else found.xyz.numpy()).astype(np.float32)[
+                order
+            ],
+            looks=np.zeros((n, 0), np.float32) if found.appearance is None else _flat(found.appearance)[order],
         )
 
     @classmethod
     def joined(cls, parts: Sequence["Sightings"]) -> "Sightings":
-        return cls(**{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)})
+        names = [f.name for f in fields(cls) if f.name != "looks"]
+        together = {name: np.concatenate([getattr(p, name) for p in parts]) for name in names}
+        return cls(**together, looks=_looks_together([p.looks for p in parts]))
 
 
 def _canonical(box: Array, xy: Array, score: Array) -> Rows:
@@ -84,23 +96,27 @@ def _log_depth(found: Detections, weight: Array) -> Array:
     return np.where(total > 1e-4, np.log(np.maximum(mean, 1e-3)), np.nan).astype(np.float32)
 
 
-def looks_of(found: Sequence[Detections], sources: Sequence[Rows]) -> NDArray[np.float64] | None:
-    """Unit descriptors (N, D) of the rows' looks, NaN where a frame has none; None where no frame has any.
+def _flat(appearance: Tensor) -> Array:
+    return appearance.flatten(1).numpy().astype(np.float32)
+
+
+def _looks_together(parts: Sequence[Array]) -> Array:
+    """Descriptions of several frames as one array; NaN rows for frames that describe nobody."""
+    sizes = {part.shape[1] for part in parts if part.shape[1] and len(part)}
+    if len(sizes) > 1:
+        raise BadInput(f"detections should describe looks by as many numbers in every frame, got {sorted(sizes)}")
+    size = max(sizes, default=0)
+    blank = [np.full((len(part), size), np.nan, np.float32) for part in parts]
+    return np.concatenate([part if part.shape[1] == size else none for part, none in zip(parts, blank, strict=True)])
+
+
+def unit_looks(looks: Array) -> NDArray[np.float64] | None:
+    """Unit descriptors (N, D) of the rows' looks, NaN where there is none; None where no frame has any.
 
     The product of two is their cosine, which for square roots of histograms is Bhattacharyya's coefficient.
     """
-    sizes = {f.appearance.shape[-1] for f in found if f.appearance is not None and len(f)}
-    if not sizes:
+    if not looks.shape[1]:
         return None
-    if len(sizes) > 1:
-        raise BadInput(f"detections should describe looks by as many numbers in every frame, got {sorted(sizes)}")
-    size = sizes.pop()
-    parts = [
-        np.full((len(order), size), np.nan)
-        if f.appearance is None
-        else f.appearance.numpy().astype(np.float64).reshape(-1, size)[order]
-        for f, order in zip(found, sources, strict=True)
-    ]
-    looks = np.concatenate(parts)
-    norm = np.linalg.norm(looks, axis=-1, keepdims=True)
-    return np.where(norm > 1e-12, looks / np.maximum(norm, 1e-12), np.nan)
+    values = looks.astype(np.float64)
+    norm = np.linalg.norm(values, axis=-1, keepdims=True)
+    return np.where(norm > 1e-12, values / np.maximum(norm, 1e-12), np.nan)

@@ -21,10 +21,13 @@ from dyad.core.video import Video
 from dyad.stages.evidence import Witness, log_bones
 from dyad.stages.linking import Linking, gaps, link, overlap, untangle
 from dyad.stages.pose_similarity import crowding, joints_of
-from dyad.stages.sightings import Rows, Sightings, looks_of
+from dyad.stages.sightings import Rows, Sightings, unit_looks
 from dyad.stages.tracklets import Follower, Following
 
 log = logging.getLogger(__name__)
+
+# Frames whose rows are kept apart before they are joined.
+_LOOSE = 64
 
 # Two people at the same place in the image are two for certain if one is this much farther, in log distance.
 _ANOTHER_DEPTH = 0.3
@@ -95,7 +98,7 @@ class PoseTracker:
             seen,
             joints_of(clip.skeleton.names),
             bones=None if xyz is None else log_bones(xyz, clip.skeleton),
-            looks=looks_of(clip.found, [part.source for part in clip.parts]),
+            looks=unit_looks(seen.looks),
             clean=~clip.contested(np.concatenate(pieces)),
         )
         witness.learn_traits(pieces)
@@ -141,9 +144,9 @@ class _Clip:
     """What was consumed of the stream."""
 
     def __init__(self) -> None:
-        self.found: list[Detections] = []
         self.parts: list[Sightings] = []
         self.rows = 0
+        self._loose = 0
         self.skeleton: Skeleton = BODY17
         self._crowded: list[NDArray] = []
         self._frames: list[int] = []
@@ -173,25 +176,27 @@ class _Clip:
             pairs = np.argwhere(np.triu(crowd >= near))
             if len(pairs):
                 self._crowded.append(pairs + self.rows)
-        self.found.append(found)
         self.parts.append(seen)
+        # Many small arrays, kept for good between the networks' large ones, would tear the heap into pieces and let it
+        # grow with the length of the video: parts are joined to ever larger ones, as in counting with binary digits.
+        self._loose += 1
+        if self._loose == _LOOSE:
+            self.parts[-_LOOSE:] = [Sightings.joined(self.parts[-_LOOSE:])]
+            self._loose = 0
+            while len(self.parts) > 1 and len(self.parts[-2]) <= 2 * len(self.parts[-1]):
+                self.parts[-2:] = [Sightings.joined(self.parts[-2:])]
         self.rows += len(seen)
         return seen, crowd
 
     def sightings(self) -> Sightings:
-        return Sightings.joined(self.parts)
+        """All rows so far."""
+        self.parts = [Sightings.joined(self.parts)]
+        return self.parts[0]
 
     def xyz(self) -> NDArray | None:
         """Joints (N, J, 3) m of all rows, NaN where a frame has none; None where no frame has any."""
-        if all(f.xyz is None for f in self.found if len(f)):
-            return None
-        shape = (len(self.skeleton), 3)
-        return np.concatenate(
-            [
-                np.full((len(f), *shape), np.nan, np.float32) if f.xyz is None else f.xyz.numpy()[part.source]
-                for f, part in zip(self.found, self.parts, strict=True)
-            ]
-        )
+        xyz = self.sightings().xyz
+        return None if np.isnan(xyz).all() else xyz
 
     def crowded(self) -> NDArray:
         """Pairs (M, 2) of rows of one frame that claim the same joints."""
@@ -214,19 +219,14 @@ class _Clip:
         used = np.concatenate(people) if people else np.zeros(0, dtype=np.int64)
         person = np.repeat(np.arange(len(people)), [len(rows) for rows in people])
         kept = {"frames": torch.tensor(self._frames), "times": torch.tensor(self._times, dtype=torch.float64)}
-        place = self.sightings().place[used] if len(used) else used
-
-        def gathered(name: str) -> torch.Tensor:
-            parts = [getattr(f, name)[torch.from_numpy(p.source)] for f, p in zip(self.found, self.parts, strict=True)]
-            return torch.cat(parts)[torch.from_numpy(used)]
+        seen = self.sightings()
+        place = seen.place[used] if len(used) else used
 
         if len(used):
             flags = np.where(self.contested(used)[used], int(Flag.CONTESTED), 0)
-            kept |= {"box": gathered("boxes"), "xy": gathered("xy"), "confidence": gathered("confidence")}
-            kept |= {"flags": torch.from_numpy(flags)}
-            xyz = self.xyz()
-            if xyz is not None:
-                kept["xyz"] = torch.from_numpy(xyz[used])
+            arrays = {"box": seen.box, "xy": seen.joints, "confidence": seen.confidence, "xyz": seen.xyz}
+            kept |= {name: torch.from_numpy(array[used]) for name, array in arrays.items()}
+            kept["flags"] = torch.from_numpy(flags)
         return Tracks.of_rows(
             frame=kept["frames"][torch.from_numpy(place)],
             person=torch.from_numpy(person),
