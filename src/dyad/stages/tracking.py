@@ -219,10 +219,10 @@ class _Clip:
         used = np.concatenate(people) if people else np.zeros(0, dtype=np.int64)
         person = np.repeat(np.arange(len(people)), [len(rows) for rows in people])
         kept = {"frames": torch.tensor(self._frames), "times": torch.tensor(self._times, dtype=torch.float64)}
-        seen = self.sightings()
-        place = seen.place[used] if len(used) else used
-
+        place = used
         if len(used):
+            seen = self.sightings()
+            place = seen.place[used]
             flags = np.where(self.contested(used)[used], int(Flag.CONTESTED), 0)
             arrays = {"box": seen.box, "xy": seen.joints, "confidence": seen.confidence, "xyz": seen.xyz}
             kept |= {name: torch.from_numpy(array[used]) for name, array in arrays.items()}
