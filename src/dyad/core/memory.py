@@ -5,6 +5,10 @@ import sys
 from collections.abc import Callable
 from functools import cache
 
+# From glibc's malloc.h.
+_M_MMAP_THRESHOLD = -3
+_OWN_PAGES = 16 << 20
+
 
 def give_back_memory() -> None:
     """Hand freed memory back to the system; call it now and then, a second of video apart.
@@ -22,8 +26,11 @@ def _trimmer() -> Callable[[int], int] | None:
     if not sys.platform.startswith("linux"):
         return None
     try:
-        trim = ctypes.CDLL(None).malloc_trim
+        libc = ctypes.CDLL(None)
+        trim, option = libc.malloc_trim, libc.mallopt
     except (OSError, AttributeError):
         return None
+    # The largest blocks get pages of their own, which leave with them; smaller ones would pay too dearly for that.
+    option(_M_MMAP_THRESHOLD, _OWN_PAGES)
     trim.argtypes, trim.restype = [ctypes.c_size_t], ctypes.c_int
     return trim
