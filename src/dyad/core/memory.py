@@ -7,7 +7,7 @@ from functools import cache
 
 # From glibc's malloc.h.
 _M_MMAP_THRESHOLD = -3
-_OWN_PAGES = 16 << 20
+_OWN_PAGES = 4 << 20
 
 
 def give_back_memory() -> None:
