@@ -136,7 +136,7 @@ class BlazePose:
     def _follow(
         self, images: Tensor, k: int, active: People, misses: Tensor, chunk: Chunk, held: _Stretch | None
     ) -> tuple[People, tuple[People, Tensor]]:
-        """The active people in frame k, and those not found there with the number of frames they were missed."""
+        """The active people in frame k, and those not found there with the seconds for which they were missed."""
         if not len(active):
             return active, (active, misses)
         step = self._step(chunk, k, held)

@@ -40,6 +40,7 @@ class FloorEstimator:
         scale_error: relative standard deviation of the estimator's own scale. BlazePose answers 1.58 to 1.65 m for
             people of 1.5 to 1.85 m, a learned average, so its answer counts for next to nothing.
         foot_error: m, scatter of a standing ankle about its height above the floor.
+        minimum: fewest planted feet with which a person helps to find the floor.
     """
 
     def __init__(
