@@ -24,6 +24,24 @@ def real() -> Path:
 
 
 @pytest.fixture(scope="session")
+def parity() -> Path:
+    """Folder of inputs and outputs of the original code; tests that need it skip where it is absent."""
+    folder = Path(os.environ.get("DYAD_PARITY", ROOT / ".." / "shared" / "parity")).resolve()
+    if not folder.is_dir():
+        pytest.skip(f"parity material not found at {folder}; set DYAD_PARITY")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def mocap() -> Path:
+    """Folder of motion capture; tests that need it skip where it is absent."""
+    folder = Path(os.environ.get("DYAD_MOCAP", ROOT / ".." / "shared" / "mocap")).resolve()
+    if not folder.is_dir():
+        pytest.skip(f"motion capture not found at {folder}; set DYAD_MOCAP")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def blazepose_folder() -> Path:
     """The folder with BlazePose's files, fetched once into the user's cache; tests skip where they cannot be had."""
     try:

@@ -1,68 +1,25 @@
 """A detector that knows the truth and errs as told: for tests, for the demo without a network, for ablations."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from dyad.core.detections import Detections
-from dyad.core.errors import BadUsage
+from dyad.core.skeleton import Skeleton
 from dyad.core.tracks import Tracks
 from dyad.core.video import Video
+from dyad.stages.oracle_noise import Bursts, Drift, Noise
 from dyad.stages.pose_similarity import crowding, heights, joints_of, weights
-
-
-@dataclass(frozen=True, kw_only=True)
-class Noise:
-    """How an oracle errs. Lengths are shares of the person's apparent height where not said otherwise.
-
-    Attributes:
-        jitter: standard deviation of trunk joints; faces have as much, elbows and knees 1.3, hands and feet 2 times it.
-        memory: time constant, s, over which errors of position and of depth stay alike.
-        depth: standard deviation of the distance, as a share of it. limbs: that of single 3D joints, m.
-        missed: share of person-frames without a detection; they come in bursts of mean length `burst`, s.
-        hidden: chance that the farther of two people in one place goes unseen, frame by frame in the same bursts.
-        false_people: number of false small people per frame, each of which lasts about 0.1 s.
-        looks: standard deviation of the noise on each person's description of looks; None describes no looks.
-    """
-
-    jitter: float = 0.012
-    memory: float = 0.15
-    depth: float = 0.08
-    limbs: float = 0.03
-    missed: float = 0.05
-    burst: float = 0.15
-    hidden: float = 0.5
-    false_people: float = 0.05
-    looks: float | None = None
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.missed < 1 or not 0 <= self.hidden <= 1:
-            raise BadUsage(f"missed and hidden are shares below 1, got {self.missed} and {self.hidden}")
-        if min(self.jitter, self.depth, self.limbs, self.false_people) < 0 or min(self.memory, self.burst) <= 0:
-            raise BadUsage(f"noise is not negative, and memory and burst are positive, got {self}")
-
-    @classmethod
-    def mild(cls) -> "Noise":
-        """A good detector on a clear view: 0.6 % jitter, 2 % missed, nobody invented."""
-        return cls(jitter=0.006, depth=0.04, limbs=0.02, missed=0.02, hidden=0.2, false_people=0.0)
-
-    @classmethod
-    def detector(cls) -> "Noise":
-        """What BlazePose does on a clear view: 1.2 % jitter, distances 8 % off, some missed, some invented."""
-        return cls()
-
-    @classmethod
-    def harsh(cls) -> "Noise":
-        """A dark and crowded view: 2 % jitter, a fifth missed for 0.3 s at a time, whoever is behind always missed."""
-        return cls(jitter=0.02, depth=0.12, limbs=0.05, missed=0.2, burst=0.3, hidden=1.0, false_people=0.3)
-
 
 # How alike two poses are from which the farther person counts as hidden.
 _BEHIND = 0.25
 _FALSE_LIFE = 0.1
+
+_LEGS = ("hip", "knee", "ankle", "heel", "foot", "toe")
+_ARMS = ("shoulder", "elbow", "wrist", "hand", "pinky", "thumb", "index", "finger")
 
 
 @dataclass(frozen=True)
@@ -116,8 +73,16 @@ class _Errors:
         self._random = np.random.default_rng(seed)
         self._joints = joints_of(truth.skeleton.names)
         self._size = self._joints.spread / self._joints.spread.min()
-        self._drift: dict[int, NDArray] = {}
-        self._missing: dict[int, bool] = {}
+        self._drift = Drift(self._random, noise.memory)
+        self._missing = Bursts(self._random, noise.missed, noise.burst)
+        # Each further kind of error has its own chance, so that adding one leaves the others as they were.
+        more = [np.random.default_rng((seed, kind)) for kind in (1, 2, 3)]
+        self._blur = Drift(more[0], noise.memory)
+        self._swaps = Bursts(more[1], noise.swapped, noise.burst)
+        self._mixes = Bursts(more[2], noise.mixed, noise.burst)
+        self._sides = more[1].spawn(1)[0]
+        self._swapping: dict[int, NDArray] = {}
+        self._mirrors = _mirrors(truth.skeleton)
         # Square roots of histograms, as a detector describes clothes.
         self._looks = {p: np.sqrt(self._random.dirichlet(np.full(24, 0.3))) for p in truth.people}
         self._false: list[tuple[float, float, NDArray]] = []
@@ -134,9 +99,15 @@ class _Errors:
         weight = weights(xy, confidence, self._joints.say)
         height = heights(np.nan_to_num(xy), weight, exact.boxes.numpy(), self._joints.stance).astype(np.float64)
         # Three numbers a joint for x, y and depth, and one for the whole person's distance.
-        drift = np.stack([self._drifted(int(p), j, step) for p in people]) if n else np.zeros((0, j + 1, 3))
-        error = noise.jitter * self._size[:, None] * drift[:, :-1, :2]
-        keep = np.array([not self._is_missing(int(p), step) for p in people], dtype=bool)
+        drift = np.zeros((n, j + 1, 3))
+        for row, person in enumerate(people.tolist()):
+            drift[row] = self._drift(person, (j + 1, 3), step)
+        error = noise.jitter * height[:, None, None] * self._size[:, None] * drift[:, :-1, :2]
+        if noise.pixels:
+            for row, person in enumerate(people.tolist()):
+                error[row] += noise.pixels * self._blur(person, (j, 2), step)
+        error *= np.where(confidence < 1, noise.guess, 1.0)[..., None]
+        keep = np.array([not self._missing(person, step) for person in people.tolist()], dtype=bool)
         keep &= ~self._hidden(exact, xy, weight, height, keep)
         doubt = np.linalg.norm(drift[:, :-1, :2], axis=-1)
         told = confidence * np.exp(-0.05 * doubt) * (1 - np.minimum(noise.jitter * 5, 0.3))
@@ -151,37 +122,54 @@ class _Errors:
             time=exact.time,
             boxes=(exact.boxes + torch.from_numpy(noise.jitter * height[:, None] * drift[:, 0, [0, 1, 0, 1]])).float(),
             scores=torch.from_numpy(score).float(),
-            xy=torch.from_numpy(xy + height[:, None, None] * error).float(),
+            xy=torch.from_numpy(xy + error).float(),
             confidence=torch.from_numpy(told).float(),
             skeleton=exact.skeleton,
             xyz=xyz,
             appearance=None if looks is None else torch.from_numpy(looks).float(),
             cut=exact.cut,
         )
+        seen = self._mixed(self._swapped(seen, people, step), people, keep, step)
         return self._with_false(seen[torch.from_numpy(keep)], exact)
 
-    def _drifted(self, person: int, joints: int, step: float) -> NDArray:
-        """Unit normal numbers (J + 1, 3) that resemble those of `step` seconds ago."""
-        fresh = self._random.standard_normal((joints + 1, 3))
-        if person in self._drift:
-            alike = float(np.exp(-step / self._noise.memory))
-            fresh = alike * self._drift[person] + np.sqrt(1 - alike**2) * fresh
-        self._drift[person] = fresh
-        return fresh
+    def _swapped(self, seen: Detections, people: NDArray, step: float) -> Detections:
+        """Left for right, in whole bodies, legs or arms."""
+        if not self._noise.swapped:
+            return seen
+        place = np.tile(np.arange(len(seen.skeleton)), (len(seen), 1))
+        for row, person in enumerate(people.tolist()):
+            if not self._swaps(person, step):
+                self._swapping.pop(person, None)
+                continue
+            if person not in self._swapping:
+                self._swapping[person] = self._mirrors[int(self._sides.integers(len(self._mirrors)))]
+            place[row] = self._swapping[person]
+        at = torch.from_numpy(place)
 
-    def _is_missing(self, person: int, step: float) -> bool:
-        """A two-state chain that spends `missed` of the time away, `burst` s at a time."""
-        missed, luck = self._noise.missed, float(self._random.random())
-        change = float(1 - np.exp(-step / self._noise.burst))
-        now = self._missing.get(person)
-        if now is None:
-            away = luck < missed
-        elif now:
-            away = luck >= change
-        else:
-            away = luck < change * missed / (1 - missed)
-        self._missing[person] = away
-        return away
+        def moved(values: torch.Tensor) -> torch.Tensor:
+            return values.gather(1, at[..., None].expand(-1, -1, values.shape[-1]))
+
+        return replace(
+            seen,
+            xy=moved(seen.xy),
+            confidence=seen.confidence.gather(1, at),
+            xyz=None if seen.xyz is None else moved(seen.xyz),
+        )
+
+    def _mixed(self, seen: Detections, people: NDArray, keep: NDArray, step: float) -> Detections:
+        """Two people with each other's joints, where their boxes overlap."""
+        if not self._noise.mixed or len(seen) < 2:
+            return seen
+        box = seen.boxes.numpy()
+        low, high = np.maximum(box[:, None, :2], box[None, :, :2]), np.minimum(box[:, None, 2:], box[None, :, 2:])
+        order = np.arange(len(seen))
+        for a, b in np.argwhere(np.triu((high > low).all(-1), 1)):
+            if keep[a] and keep[b] and self._mixes(frozenset((int(people[a]), int(people[b]))), step):
+                # Where three meet, joints may go round.
+                order[[a, b]] = order[[b, a]]
+        at = torch.from_numpy(order)
+        xyz = None if seen.xyz is None else seen.xyz[at]
+        return replace(seen, xy=seen.xy[at], confidence=seen.confidence[at], xyz=xyz)
 
     def _hidden(self, exact: Detections, xy: NDArray, weight: NDArray, height: NDArray, keep: NDArray) -> NDArray:
         n = len(xy)
@@ -252,3 +240,11 @@ class _Errors:
             appearance=looks,
             cut=seen.cut,
         )
+
+
+def _mirrors(skeleton: Skeleton) -> list[NDArray[np.int64]]:
+    """For the whole body, legs, arms: which joint each one's place goes to when left and right are exchanged."""
+    whole = np.array(skeleton.mirror, dtype=np.int64)
+    feet = np.array([any(part in name for part in _LEGS) for name in skeleton.names], dtype=bool)
+    hands = np.array([any(part in name for part in _ARMS) for name in skeleton.names], dtype=bool) & ~feet
+    return [whole, *(np.where(part, whole, np.arange(len(whole))) for part in (feet, hands))]
