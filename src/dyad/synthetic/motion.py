@@ -7,7 +7,7 @@ import numpy as np
 
 from dyad.core.skeleton import BLAZEPOSE33
 from dyad.synthetic.anatomy import Anatomy
-from dyad.synthetic.gait import Legs, Walk, middle_joint
+from dyad.synthetic.gait_old import Legs, Walk, middle_joint
 from dyad.synthetic.paths import Array, forward, leftward
 
 _UP = np.array((0.0, 1.0, 0.0))
