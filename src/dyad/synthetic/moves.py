@@ -107,7 +107,7 @@ def jump(shape: Shape, rng: Random, frames: int, fps: float) -> Take:
     tiptoe = replace(feet, lift=a.toe * np.sin(0.5), tip=-0.5)
     stretch = Key(drop=0.01 - tiptoe.lift, lean=0.0).with_arms(up).with_feet(tiptoe)
     keys, t, launches = [], float(rng.uniform(0.0, 0.4)), []
-    while t < frames / fps:
+    while t < frames / fps or not keys:
         keys += [(t, Key().with_feet(feet)), (t + 0.45, crouch), (t + 0.65, stretch)]
         keys += [(t + 0.65 + flight, replace(stretch, drop=0.05 - tiptoe.lift)), (t + 0.85 + flight, crouch)]
         launches.append(t + 0.65)
