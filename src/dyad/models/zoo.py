@@ -1,0 +1,77 @@
+"""Every network by name: how it is made, whose checkpoints it takes, and which of them a file is."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dyad.models.namings import Naming, misfit, translated
+from dyad.models.weights import WeightsError
+
+OURS = Naming("Dyad")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A network as published.
+
+    Attributes:
+        home: module and function or class, "dyad.models.raft:RAFT". arguments: its published configuration.
+        namings: attribute of the same module with the namings of others' checkpoints, or "" where names are equal.
+        paper: what it implements.
+    """
+
+    home: str
+    paper: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    namings: str = ""
+
+    def make(self, **arguments: Any) -> nn.Module:
+        module, _, name = self.home.partition(":")
+        return getattr(import_module(module), name)(**{**self.arguments, **arguments})
+
+    def known_namings(self) -> tuple[Naming, ...]:
+        module = import_module(self.home.partition(":")[0])
+        return (OURS, *(getattr(module, self.namings) if self.namings else ()))
+
+
+ZOO: dict[str, Entry] = {}
+
+
+def make(name: str, **arguments: Any) -> nn.Module:
+    """The network of that name with its published configuration, changed by `arguments`, with random weights."""
+    if name not in ZOO:
+        raise WeightsError(f"there is no network {name!r}; there are {', '.join(ZOO)}")
+    return ZOO[name].make(**arguments)
+
+
+def recognise(state: Mapping[str, Tensor], *, among: Callable[[str], bool] = lambda _: True) -> tuple[str, Naming]:
+    """Which network and whose naming a state dict is of: the one that it fits without slack.
+
+    Raises WeightsError which says, of the network that comes nearest, what does not fit.
+    """
+    nearest: tuple[float, str] | None = None
+    for name, entry in ZOO.items():
+        if not among(name):
+            continue
+        # No memory is spent on networks that are only compared.
+        with torch.device("meta"):
+            network = entry.make()
+        wanted = network.state_dict()
+        for naming in entry.known_namings():
+            try:
+                ours = translated(state, naming)
+            except WeightsError:
+                continue
+            fault = misfit(network, ours)
+            if fault is None:
+                return name, naming
+            shared = sum(n in wanted and wanted[n].shape == v.shape for n, v in ours.items())
+            score = shared / max(len(wanted), len(ours), 1)
+            if nearest is None or score > nearest[0]:
+                nearest = score, f"nearest is {name} with the names of {naming.name}: {fault}"
+    hint = nearest[1] if nearest and nearest[0] > 0.05 else f"known are {', '.join(ZOO)}"
+    raise WeightsError(f"these {len(state)} tensors are of no network that Dyad knows; {hint}")
