@@ -1,0 +1,302 @@
+"""Patterns that hold still on a surface and do not flicker: each is averaged over the pixel's footprint.
+
+Coordinates are metres on the thing; a width is how far one pixel reaches along that coordinate. Periodic patterns are
+averaged exactly by their integral; noise drops every octave that the pixel grid cannot carry. Colours are linear RGB.
+
+A `row` of numbers describes a fabric or a material from slot `k` on: two colours, pattern, scale, seed, amount.
+"""
+
+import math
+
+import numpy as np
+from numba import njit
+
+PATTERNS = (
+    *("plain", "stripes", "pinstripes", "checks", "noise", "print", "dots"),
+    *("tiles", "grass", "asphalt", "bricks", "wood", "plaster", "carpet", "picture"),
+)
+PLAIN, STRIPES, PINSTRIPES, CHECKS, NOISE, PRINT, DOTS = range(7)
+TILES, GRASS, ASPHALT, BRICKS, WOOD, PLASTER, CARPET, PICTURE = range(7, 15)
+
+COLOUR, OTHER, PATTERN, SCALE, SEED, AMOUNT, GLOSS = 0, 3, 6, 7, 8, 9, 10
+FABRIC = 12
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _hash(x, y, z, seed):
+    h = (x * 374761393 + y * 668265263 + z * 2147483647 + seed * 1274126177) & 0xFFFFFFFF
+    h = ((h ^ (h >> 13)) * 1274126177) & 0xFFFFFFFF
+    h = ((h ^ (h >> 15)) * 2246822519) & 0xFFFFFFFF
+    return ((h ^ (h >> 16)) & 0xFFFF) * (1.0 / 65535.0)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def smooth(low, high, x):
+    """0 below `low`, 1 above `high`, a cubic between."""
+    t = (x - low) / (high - low)
+    t = 0.0 if t < 0.0 else (1.0 if t > 1.0 else t)
+    return t * t * (3.0 - 2.0 * t)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def inside(distance, width):
+    """Share of a pixel of that width that lies inside an edge, `distance` m away (positive inside)."""
+    t = distance / (width + 1e-6) + 0.5
+    return 0.0 if t < 0.0 else (1.0 if t > 1.0 else t)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def kept(wavelength, width):
+    """How much of a wave a pixel grid of that width carries: all of a long one, nothing of a short one."""
+    t = (0.65 - width / wavelength) * 2.5
+    return 0.0 if t < 0.0 else (1.0 if t > 1.0 else t)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def noise(x, y, z, seed):
+    """Smooth noise of cell size 1: value in -1 to 1, and its gradient."""
+    fx, fy, fz = math.floor(x), math.floor(y), math.floor(z)
+    i, j, k = int(fx), int(fy), int(fz)
+    x, y, z = x - fx, y - fy, z - fz
+    u, v, w = x * x * (3 - 2 * x), y * y * (3 - 2 * y), z * z * (3 - 2 * z)
+    du, dv, dw = 6 * x * (1 - x), 6 * y * (1 - y), 6 * z * (1 - z)
+    a, b = _hash(i, j, k, seed), _hash(i + 1, j, k, seed)
+    c, d = _hash(i, j + 1, k, seed), _hash(i + 1, j + 1, k, seed)
+    e, f = _hash(i, j, k + 1, seed), _hash(i + 1, j, k + 1, seed)
+    g, h = _hash(i, j + 1, k + 1, seed), _hash(i + 1, j + 1, k + 1, seed)
+    k1, k2, k3 = b - a, c - a, e - a
+    k4, k5, k6 = a - b - c + d, a - c - e + g, a - b - e + f
+    k7 = -a + b + c - d + e - f - g + h
+    value = a + k1 * u + k2 * v + k3 * w + k4 * u * v + k5 * v * w + k6 * w * u + k7 * u * v * w
+    return (
+        2 * value - 1,
+        2 * du * (k1 + k4 * v + k6 * w + k7 * v * w),
+        2 * dv * (k2 + k5 * w + k4 * u + k7 * w * u),
+        2 * dw * (k3 + k6 * u + k5 * v + k7 * u * v),
+    )
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _scrambled(h):
+    h = (h ^ (h >> 13)) * 1274126177 & 0xFFFFFFFF
+    return ((h ^ (h >> 16)) & 0xFFFF) * (2.0 / 65535.0) - 1.0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def value_noise(x, y, z, seed):
+    """As `noise`, without the gradient and faster."""
+    fx, fy, fz = math.floor(x), math.floor(y), math.floor(z)
+    x, y, z = x - fx, y - fy, z - fz
+    u, v, w = x * x * (3 - 2 * x), y * y * (3 - 2 * y), z * z * (3 - 2 * z)
+    i0 = int(fx) * 374761393 + seed * 1274126177
+    j0, k0 = int(fy) * 668265263, int(fz) * 2147483647
+    i1, j1, k1 = i0 + 374761393, j0 + 668265263, k0 + 2147483647
+    a = _scrambled((i0 + j0 + k0) & 0xFFFFFFFF)
+    a += u * (_scrambled((i1 + j0 + k0) & 0xFFFFFFFF) - a)
+    b = _scrambled((i0 + j1 + k0) & 0xFFFFFFFF)
+    b += u * (_scrambled((i1 + j1 + k0) & 0xFFFFFFFF) - b)
+    a += v * (b - a)
+    if w == 0.0:
+        return a
+    c = _scrambled((i0 + j0 + k1) & 0xFFFFFFFF)
+    c += u * (_scrambled((i1 + j0 + k1) & 0xFFFFFFFF) - c)
+    d = _scrambled((i0 + j1 + k1) & 0xFFFFFFFF)
+    d += u * (_scrambled((i1 + j1 + k1) & 0xFFFFFFFF) - d)
+    c += v * (d - c)
+    return a + w * (c - a)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def fractal(x, y, z, seed, cell, octaves, width):
+    """Noise in octaves from cells of that size (m) downwards, each half as strong, those too fine for the pixel left
+    out; about -1 to 1."""
+    total, strength, seed = 0.0, 0.6, int(seed)
+    frequency = 1.0 / cell
+    for _ in range(octaves):
+        part = (0.65 - width * frequency) * 2.5
+        if part <= 0.0:
+            break
+        part = 1.0 if part > 1.0 else part
+        total += strength * part * value_noise(x * frequency, y * frequency, z * frequency, seed)
+        strength *= 0.62
+        frequency *= 2.13
+        seed += 17
+    return total
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def pulse(u, duty, width):
+    """A wave of period 1 that is 1 for a `duty` share of it and 0 for the rest, averaged over `width`."""
+    if width < 1e-4:
+        width = 1e-4
+    a, b = u - 0.5 * width, u + 0.5 * width
+    fa, fb = math.floor(a), math.floor(b)
+    return (fb * duty + min(b - fb, duty) - fa * duty - min(a - fa, duty)) / width
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _mixed(row, k, t):
+    s = 1.0 - t
+    return (
+        s * row[k + COLOUR] + t * row[k + OTHER],
+        s * row[k + COLOUR + 1] + t * row[k + OTHER + 1],
+        s * row[k + COLOUR + 2] + t * row[k + OTHER + 2],
+    )
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def cloth(row, k, x, y, z, u, v, chest, du, dv, width):
+    """Colour of a fabric. `x, y, z` on the body, `u` around and `v` along it, `chest` 1 where a print may lie."""
+    pattern, scale, seed = int(row[k + PATTERN]), row[k + SCALE], int(row[k + SEED])
+    t = 0.0
+    if pattern == STRIPES:
+        t = pulse(v / scale, row[k + AMOUNT], dv / scale)
+    elif pattern == PINSTRIPES:
+        t = pulse(u / scale, row[k + AMOUNT], du / scale)
+    elif pattern == CHECKS:
+        t = 0.5 * (pulse(u / scale, 0.45, du / scale) + pulse(v / scale, 0.45, dv / scale))
+        fine = pulse(u / scale + 0.3, 0.06, du / scale) + pulse(v / scale + 0.3, 0.06, dv / scale)
+        t = min(1.0, t + 0.5 * row[k + AMOUNT] * fine)
+    elif pattern == NOISE:
+        value = fractal(x, y, z, seed, scale, 3, width)
+        t = smooth(-0.12 - 0.5 * width / scale, 0.12 + 0.5 * width / scale, value)
+    elif pattern == DOTS:
+        flat = 1.0 / scale
+        a = u * flat - math.floor(u * flat) - 0.5
+        b = v * flat - math.floor(v * flat) - 0.5
+        share = inside((0.28 - math.sqrt(a * a + b * b)) * scale, width)
+        even = 3.1416 * 0.28 * 0.28
+        sharp = kept(scale, width)
+        t = sharp * share + (1 - sharp) * even
+    elif pattern == PRINT and chest > 0.0:
+        t = chest * _print(x, y, seed, scale, width)
+    r, g, b = _mixed(row, k, t)
+    weave = 1.0 + 0.10 * fractal(x, y, z, seed + 5, 0.05, 4, width)
+    return r * weave, g * weave, b * weave
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _print(x, y, seed, scale, width):
+    """A blocky emblem of that half width on the chest, or a few lines of letters, by seed."""
+    cx, cy = x / scale, (y - 1.24) / scale
+    if abs(cx) > 1.1 or abs(cy) > 1.1:
+        return 0.0
+    edge = inside((1.0 - max(abs(cx), abs(cy))) * scale, width)
+    if seed % 3 == 0:
+        ring = inside((0.85 - math.sqrt(cx * cx + cy * cy)) * scale, width)
+        hole = inside((0.45 - math.sqrt((cx - 0.1) ** 2 + (cy - 0.1) ** 2)) * scale, width)
+        return ring * (1.0 - hole)
+    columns, rows = (8.0, 8.0) if seed % 3 == 1 else (14.0, 4.0)
+    a, b = (cx + 1.0) * 0.5 * columns, (cy + 1.0) * 0.5 * rows
+    value = value_noise(a + 0.5, b * 1.7, 0.5 * seed, seed)
+    line = pulse(b, 0.7, width * rows / (2 * scale)) if seed % 3 == 2 else 1.0
+    return edge * line * smooth(-0.05 - width / scale, 0.05 + width / scale, value)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def ground(row, k, u, v, w, du, dv, width):
+    """Colour of a material at texture coordinates `u, v` (m, `w` for noise only)."""
+    pattern, scale, seed, amount = int(row[k + PATTERN]), row[k + SCALE], int(row[k + SEED]), row[k + AMOUNT]
+    tone, t = 1.0, 0.0
+    # A box one pixel wide lets some of what it cannot carry through; a wider one less.
+    du, dv = 1.4 * du, 1.4 * dv
+    if pattern in (TILES, CHECKS):
+        a, b = u / scale, v / scale
+        joint = 0.04 if pattern == TILES else 0.0
+        t = 1.0 - pulse(a, 1 - joint, du / scale) * pulse(b, 1 - joint, dv / scale)
+        cell = kept(scale, width)
+        if pattern == CHECKS:
+            p, q = 2 * pulse(0.5 * a, 0.5, 0.5 * du / scale) - 1, 2 * pulse(0.5 * b, 0.5, 0.5 * dv / scale) - 1
+            t = 0.5 + 0.5 * p * q
+        tint = _hash(math.floor(a), math.floor(b), 3, seed) - 0.5
+        tone = (1 + 0.24 * amount * tint * cell) * (1 + 0.22 * amount * fractal(u, v, w, seed, 0.22, 3, width))
+    elif pattern == BRICKS:
+        b = v / (0.32 * scale)
+        course = math.floor(b)
+        a = u / scale + 0.5 * (course - 2 * math.floor(0.5 * course))
+        # Courses that the pixels cannot tell apart have their upright joints everywhere.
+        upright = 0.95 + (pulse(a, 0.95, du / scale) - 0.95) * kept(0.32 * scale, dv)
+        t = 1.0 - upright * pulse(b, 0.86, dv / (0.32 * scale))
+        tint = _hash(math.floor(a), int(course), 5, seed) - 0.5
+        tone = 1 + 0.5 * amount * tint * kept(0.5 * scale, width) + 0.3 * fractal(u, v, w, seed, 0.06, 3, width)
+    elif pattern == GRASS:
+        t = 0.5 + 0.55 * fractal(u, v, w, seed, 0.9 * scale, 3, width)
+        tone = 1 + 0.75 * amount * fractal(u, v, w, seed + 3, 0.06, 3, width)
+    elif pattern == ASPHALT:
+        t = 0.5 + 0.45 * fractal(u, v, w, seed, 2.0 * scale, 2, width)
+        tone = 1 + 0.55 * amount * fractal(u, v, w, seed + 3, 0.05, 3, width)
+    elif pattern == WOOD:
+        board = math.floor(u / scale)
+        drift = 3.0 * _hash(int(board), 0, 1, seed)
+        grain = fractal(8 * u, 0.7 * v + drift, w, seed + int(board) % 64, 0.12, 3, max(8 * du, 0.7 * dv))
+        t = 0.5 + 0.7 * grain + 0.35 * (_hash(int(board), 1, 2, seed) - 0.5) * kept(scale, du)
+        tone = 0.55 + 0.45 * pulse(u / scale, 0.97, du / scale)
+    elif pattern == CARPET:
+        t = 0.5 + 0.7 * fractal(u, v, w, seed, 0.3 * scale, 2, width)
+        tone = 1 + 0.5 * amount * fractal(u, v, w, seed + 3, 0.02, 2, width)
+    elif pattern == STRIPES:
+        t = pulse(v / scale, 0.5, dv / scale)
+    elif pattern == NOISE:
+        t = 0.5 + 0.9 * fractal(u, v, w, seed, scale, 4, width)
+    else:
+        t = 0.5 + 0.5 * amount * fractal(u, v, w, seed, 0.5 * scale, 3, width)
+    t = 0.0 if t < 0.0 else (1.0 if t > 1.0 else t)
+    tone = 0.1 if tone < 0.1 else tone
+    r, g, b = _mixed(row, k, t)
+    return r * tone, g * tone, b * tone
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def pictured(texels, first, height, width, x, y, reach):
+    """Linear RGB of a mip pyramid at (x, y) texels of its finest level, averaged over `reach` texels; mirrored beyond.
+
+    `texels` (N, 3) uint8 holds all levels, each half the last, from row `first` on.
+    """
+    level = max(0.0, math.log2(max(reach, 1e-6)) + 0.3)
+    r, g, b, scale = 0.0, 0.0, 0.0, 1.0
+    below = int(level)
+    part = level - below
+    step = 0
+    h, w = height, width
+    while step < below and (h > 1 or w > 1):
+        first += h * w
+        h, w = (h + 1) // 2, (w + 1) // 2
+        scale *= 0.5
+        step += 1
+    for k in range(2):
+        weight = 1 - part if k == 0 else part
+        if weight > 0.0:
+            px, py = (x + 0.5) * scale - 0.5, (y + 0.5) * scale - 0.5
+            ix, iy = math.floor(px), math.floor(py)
+            ax, ay = px - ix, py - iy
+            for corner in range(4):
+                cx, cy = int(ix) + (corner & 1), int(iy) + (corner >> 1)
+                cx, cy = _folded(cx, w), _folded(cy, h)
+                share = (ax if corner & 1 else 1 - ax) * (ay if corner >> 1 else 1 - ay) * weight
+                at = first + cy * w + cx
+                r += share * _linear(texels[at, 0])
+                g += share * _linear(texels[at, 1])
+                b += share * _linear(texels[at, 2])
+        if h > 1 or w > 1:
+            first += h * w
+            h, w = (h + 1) // 2, (w + 1) // 2
+            scale *= 0.5
+    return r, g, b
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _folded(i, n):
+    i = i % (2 * n)
+    return i if i < n else 2 * n - 1 - i
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _linear(value):
+    t = value / 255.0
+    return t * t * (0.7 + 0.3 * t)
+
+
+def to_linear(colour: np.ndarray) -> np.ndarray:
+    """sRGB 0 to 1 to linear light, by the polynomial that the kernels use: c² (0.7 + 0.3 c)."""
+    colour = np.asarray(colour, np.float64)
+    return colour**2 * (0.7 + 0.3 * colour)

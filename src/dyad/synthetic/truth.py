@@ -1,0 +1,172 @@
+"""What is exactly true of each pixel: depth, whose it is, where its point goes and came from, and if it stays seen.
+
+Everything is taken at pixel centres from the triangle that the z-buffer names, in float64.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from dyad.synthetic.raster import NEAR, Layer, hit, in_bands
+
+# How far behind the next frame's surface a point may lie and still be that surface: rounding, and the slope over the
+# half pixel between the point and the centre where the surface was measured.
+_SLACK = 0.004
+_MOST_SLOPE = 0.05
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """Arrays over pixels: `depth` (H, W) m, inf where nothing is; `identity` int16; `part` uint8; `barycentric`
+    (H, W, 3), the shares of the face's corners in the point."""
+
+    depth: NDArray[np.float32]
+    identity: NDArray[np.int16]
+    part: NDArray[np.uint8]
+    barycentric: NDArray[np.float32]
+
+
+def read(
+    layer: Layer,
+    points: NDArray[np.float32],
+    faces: NDArray[np.int32],
+    owner: NDArray[np.int16],
+    part: NDArray[np.uint8],
+    lens: NDArray[np.float64],
+    *,
+    threads: int = 1,
+) -> Truth:
+    """Depth, identity and part of each pixel; `owner` (F,) is the identity of each face, `part` (V,) of each vertex."""
+    shape = layer.face.shape
+    truth = Truth(
+        np.full(shape, np.inf, np.float32),
+        np.zeros(shape, np.int16),
+        np.zeros(shape, np.uint8),
+        np.zeros((*shape, 3), np.float32),
+    )
+
+    def kernel(first: int, last: int) -> None:
+        _read(
+            layer.face, points, faces, owner, part, lens, first, last,
+            truth.depth, truth.identity, truth.part, truth.barycentric,
+        )  # fmt: skip
+
+    in_bands(kernel, shape[0], threads)
+    return truth
+
+
+def moved(
+    layer: Layer,
+    points: NDArray[np.float32],
+    others: NDArray[np.float32],
+    faces: NDArray[np.int32],
+    closed: NDArray[np.bool_],
+    lens: NDArray[np.float64],
+    other_lens: NDArray[np.float64],
+    turn: NDArray[np.float64],
+    other: Layer | None,
+    *,
+    threads: int = 1,
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Flow (H, W, 2) px to another frame, and (H, W) whether the point is not seen there.
+
+    `others` (V, 3) are the vertices in that frame's camera axes, `turn` (3, 3) takes directions of this camera to that
+    one (for rays that hit nothing), and `other` is that frame's z-buffer; without it only what leaves the image counts
+    as unseen.
+    """
+    height, width = layer.face.shape
+    flow = np.empty((height, width, 2), np.float32)
+    unseen = np.zeros((height, width), np.bool_)
+    far = Layer(np.empty((0, 0), np.int32), np.empty((0, 0))) if other is None else other
+
+    def kernel(first: int, last: int) -> None:
+        _move(
+            layer.face, points, others, faces, closed, lens, other_lens, turn,
+            far.face, far.inverse, first, last, flow, unseen,
+        )  # fmt: skip
+
+    in_bands(kernel, height, threads)
+    return flow, unseen
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _read(face, points, faces, owner, part, lens, first, last, depth, identity, part_out, weights):
+    for y in range(first, last):
+        for x in range(face.shape[1]):
+            f = face[y, x]
+            if f < 0:
+                continue
+            z, u, v, w = hit(points, faces, f, (x - lens[2]) / lens[0], (y - lens[3]) / lens[1])
+            depth[y, x] = z
+            identity[y, x] = owner[f]
+            corner = 0 if u >= v and u >= w else (1 if v >= w else 2)
+            part_out[y, x] = part[faces[f, corner]]
+            weights[y, x, 0] = u
+            weights[y, x, 1] = v
+            weights[y, x, 2] = w
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _slope(points, faces, f, x, y, z, lens):
+    """How much the depth of face `f` changes over half a pixel at (x, y) px, in m."""
+    rx, ry = (x - lens[2]) / lens[0], (y - lens[3]) / lens[1]
+    right, _, _, _ = hit(points, faces, f, rx + 0.5 / lens[0], ry)
+    below, _, _, _ = hit(points, faces, f, rx, ry + 0.5 / lens[1])
+    slope = abs(right - z) + abs(below - z)
+    return slope if slope < _MOST_SLOPE else _MOST_SLOPE
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _back(points, faces, f):
+    a, b, c = points[faces[f, 0]], points[faces[f, 1]], points[faces[f, 2]]
+    ux, uy, uz = np.float64(b[0] - a[0]), np.float64(b[1] - a[1]), np.float64(b[2] - a[2])
+    vx, vy, vz = np.float64(c[0] - a[0]), np.float64(c[1] - a[1]), np.float64(c[2] - a[2])
+    return (uy * vz - uz * vy) * a[0] + (uz * vx - ux * vz) * a[1] + (ux * vy - uy * vx) * a[2] > 0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _move(
+    face, points, others, faces, closed, lens, other_lens, turn, other_face, inverse, first, last, flow, unseen
+):  # fmt: skip
+    height, width = face.shape
+    known = other_face.shape[0] > 0
+    for y in range(first, last):
+        for x in range(width):
+            rx, ry = (x - lens[2]) / lens[0], (y - lens[3]) / lens[1]
+            f = face[y, x]
+            if f >= 0:
+                _, u, v, w = hit(points, faces, f, rx, ry)
+                a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
+                px = u * others[a, 0] + v * others[b, 0] + w * others[c, 0]
+                py = u * others[a, 1] + v * others[b, 1] + w * others[c, 1]
+                pz = u * others[a, 2] + v * others[b, 2] + w * others[c, 2]
+                least = NEAR
+            else:
+                px = turn[0, 0] * rx + turn[0, 1] * ry + turn[0, 2]
+                py = turn[1, 0] * rx + turn[1, 1] * ry + turn[1, 2]
+                pz = turn[2, 0] * rx + turn[2, 1] * ry + turn[2, 2]
+                least = 1e-6
+            if pz <= least:
+                flow[y, x, 0] = np.nan
+                flow[y, x, 1] = np.nan
+                unseen[y, x] = True
+                continue
+            tx = other_lens[0] * px / pz + other_lens[2]
+            ty = other_lens[1] * py / pz + other_lens[3]
+            flow[y, x, 0] = tx - x
+            flow[y, x, 1] = ty - y
+            if not (-0.5 <= tx < width - 0.5 and -0.5 <= ty < height - 0.5):
+                unseen[y, x] = True
+                continue
+            if not known:
+                continue
+            i, j = np.int64(np.floor(ty + 0.5)), np.int64(np.floor(tx + 0.5))
+            if f < 0:
+                unseen[y, x] = other_face[i, j] >= 0
+            elif closed[f] and _back(others, faces, f):
+                unseen[y, x] = True
+            elif other_face[i, j] >= 0:
+                behind = pz - 1.0 / inverse[i, j] - _SLACK
+                unseen[y, x] = behind > 0 and behind > 2 * _slope(others, faces, f, tx, ty, pz, other_lens)
