@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dyad.evaluation.pckh import head_errors, pckh, pckh_by_joint
+from dyad.evaluation.pckh import head_errors, head_segments, pckh, pckh_by_joint
 
 NAN = np.nan
 
@@ -45,3 +45,8 @@ def test_neither_order_nor_scale_nor_place_matters(seed: int, scale: float, shif
     assert np.allclose(moved, base[order])
     assert 0 <= pckh(base, within=0.3) <= pckh(base) <= 1
     assert np.nanmean(pckh_by_joint(base)) == pytest.approx(pckh(base))
+
+
+def test_head_segments_are_lengths() -> None:
+    assert head_segments([[0, 0], [1, np.nan]], [[3, 4], [0, 0]]).tolist()[0] == 5
+    assert np.isnan(head_segments([[0, 0], [1, np.nan]], [[3, 4], [0, 0]])[1])

@@ -36,3 +36,8 @@ def pckh_by_joint(errors: ArrayLike, *, within: float = 0.5) -> NDArray[np.float
     count = (~np.isnan(values)).sum(0)
     right = (values <= within).sum(0)
     return np.divide(right, count, out=np.full(count.shape, np.nan), where=count > 0)
+
+
+def head_segments(head_top: ArrayLike, neck: ArrayLike) -> NDArray[np.float64]:
+    """Length (N,) px from head tops (N,2) to necks (N,2), for truth without head boxes; NaN where one is unknown."""
+    return np.linalg.norm(np.asarray(head_top, dtype=np.float64) - np.asarray(neck, dtype=np.float64), axis=-1)
