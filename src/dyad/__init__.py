@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from dyad.bench.evaluate import evaluate
     from dyad.core.camera import Camera
     from dyad.core.clip import Clip
     from dyad.core.detections import Detections
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from dyad.workfolder import Result, load, run
 
 _HOMES = {
+    "dyad.bench.evaluate": ("evaluate",),
     "dyad.core.camera": ("Camera",),
     "dyad.core.clip": ("Clip",),
     "dyad.core.detections": ("Detections",),
@@ -39,7 +41,8 @@ _HOMES = {
 
 __all__ = [
     "BadInput", "BadUsage", "Camera", "Clip", "Detections", "Detector", "DyadError", "Lifter", "MissingExtra",
-    "MissingWeights", "Pipeline", "Result", "Skeleton", "Tracker", "Tracks", "Video", "World", "load", "run",
+    "MissingWeights", "Pipeline", "Result", "Skeleton", "Tracker", "Tracks", "Video", "World", "evaluate", "load",
+    "run",
 ]  # fmt: skip
 
 

@@ -9,10 +9,15 @@ import numpy as np
 import torch
 
 from dyad.bench.plain import plain
+from dyad.bench.stored import FINAL, NETWORKS, Stored, find_stored, sample_truth
 from dyad.core.camera import Camera
+from dyad.core.errors import BadInput
 from dyad.core.tracks import Tracks
 from dyad.core.video import Video
-from dyad.datasets.mupots import MupotsSequence, find_mupots
+from dyad.datasets.mupots import MupotsSequence, read_mupots
+from dyad.evaluation.comparison import compare
+from dyad.evaluation.protocols import protocol_of
+from dyad.evaluation.scores import plain_values, score
 from dyad.evaluation.strict import StrictProtocol, StrictScores, TruePoses
 from dyad.geometry.grids import rescale_xy
 
@@ -35,33 +40,67 @@ class Run(Protocol):
 def bench_mupots(
     folder: str | Path,
     *,
-    run: Run,
+    run: Run | None,
     sequences: Iterable[str] | None = None,
     protocol: StrictProtocol | None = None,
 ) -> dict[str, Any]:
-    """Run the pipeline on every clip of a folder and score it.
+    """Run the pipeline on every clip of a folder and score it, and score the poses that other systems stored there.
 
-    Returns `{"strict": {"dyad-run": {"TS01": {…}, …, "mean": {…}}}}`.
+    Returns `{"released": {"TS01": {…}, …, "mean": {…}}, "strict": {"dyad-run": {"TS01": {…}, …}, "topdown": {…},
+    "bottomup": {…}, "integrated": {…}}}`; `released`, and what it has no poses of, is left out.
 
-    The pipeline is told the clip and its true camera, nothing else. Scores are those of `StrictScores`; `mean` is the
-    plain mean over the sequences of every number (coverage by height and occlusion is per sequence only). A number
-    that nothing defines, such as the error of nobody, is None.
+    Under `strict` scores are those of `StrictScores`. The pipeline is told the clip and its true camera, nothing else.
+    Stored network outputs, root-relative, are placed by their system's 2D joints and the true camera (`bench.stored`).
+    Under `released` the stored final poses are scored as `mupots-released` says. `mean` is the plain mean over the
+    sequences of every number (coverage by height and occlusion is per sequence only). A number that nothing defines,
+    such as the error of nobody, is None.
 
-    folder: `TSxx.npz` with `TSxx_374px.mp4` beside it; sequences: names to take, default all.
-    Raises BadInput where the folder has no such sequence.
+    folder: `TSxx.npz`, for the pipeline with `TSxx_374px.mp4` beside it; sequences: names to take, default all.
+    run: None runs nothing. Raises BadInput where the folder has no such sequence, or nothing to score.
     """
-    score = protocol or StrictProtocol()
+    strictly = protocol or StrictProtocol()
     wanted = None if sequences is None else set(sequences)
-    scores: dict[str, StrictScores] = {}
-    for sequence in find_mupots(folder):
-        if sequence.clip is None or (wanted is not None and sequence.name not in wanted):
+    found = [each for each in find_stored(folder) if wanted is None or each.name in wanted]
+    if not found:
+        raise BadInput(f"{folder} holds no MuPoTS sequence: expected TSxx.npz with TSxx_374px.mp4 beside it")
+    strict: dict[str, dict[str, StrictScores]] = {"dyad-run": {}, **{name: {} for name in NETWORKS}}
+    released: dict[str, dict[str, Any]] = {}
+    for stored in found:
+        sequence = read_mupots(stored.path)
+        for name, array in NETWORKS.items():
+            if array in stored.arrays:
+                strict[name][stored.name] = strictly(_truth(sequence), stored.tracks(array))
+        if FINAL in stored.arrays:
+            released[stored.name] = _released(sequence, stored)
+        if run is None or sequence.clip is None:
+            if run is not None:
+                _LOG.warning("%s has no clip %s_374px.mp4 beside it: not run", stored.path, stored.name)
             continue
         size = Video(sequence.clip).size
         tracks = run(sequence.clip, camera=sequence.clip_camera(size)).tracks
-        scores[sequence.name] = score_sequence(sequence, tracks, clip_width=size[0], protocol=score)
-        _LOG.info("%s: PCK %.1f, PCK_abs %.1f", sequence.name, scores[sequence.name].pck, scores[sequence.name].pck_abs)
-    table = {name: plain(result) for name, result in scores.items()}
-    return {"strict": {"dyad-run": {**table, "mean": _mean(table.values())}}}
+        got = strict["dyad-run"][stored.name] = score_sequence(sequence, tracks, clip_width=size[0], protocol=strictly)
+        _LOG.info("%s: PCK %.1f, PCK_abs %.1f", stored.name, got.pck, got.pck_abs)
+    tables = {name: _table({key: plain(value) for key, value in rows.items()}) for name, rows in strict.items() if rows}
+    if not tables and not released:
+        raise BadInput(f"{folder} holds no clips TSxx_374px.mp4 and no stored poses beside its annotations")
+    return {**({"released": _table(released)} if released else {}), **({"strict": tables} if tables else {})}
+
+
+def _released(sequence: MupotsSequence, stored: Stored) -> dict[str, Any]:
+    """The published final poses of a sequence, as the published scripts score them."""
+    rules = protocol_of("mupots-released")
+    compared = compare(
+        sample_truth(sequence), stored.tracks(FINAL, zeros=True), joints=rules.joints, root=rules.root, matching="index"
+    )
+    return plain(plain_values(score(compared, rules)))
+
+
+def _truth(sequence: MupotsSequence) -> TruePoses:
+    return TruePoses(sequence.xy, sequence.xyz, sequence.occluded, sequence.valid, sequence.skeleton)
+
+
+def _table(rows: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    return {**rows, "mean": _mean(rows.values())}
 
 
 def score_sequence(
@@ -69,9 +108,8 @@ def score_sequence(
 ) -> StrictScores:
     """Scores of tracks whose px are those of a clip of `clip_width`; heights count in the clip's pixels."""
     scale = sequence.scale(clip_width)
-    truth = TruePoses(sequence.xy, sequence.xyz, sequence.occluded, sequence.valid, sequence.skeleton)
     in_truth_px = tracks.with_(xy=rescale_xy(tracks.xy, torch.tensor(scale)))
-    return protocol(truth, in_truth_px, height_scale=1 / scale)
+    return protocol(_truth(sequence), in_truth_px, height_scale=1 / scale)
 
 
 def _mean(rows: Iterable[dict[str, Any]]) -> dict[str, float | None]:

@@ -14,10 +14,10 @@ from dyad.core.errors import BadInput
 from dyad.core.skeleton import Skeleton
 from dyad.core.tracks import Tracks
 from dyad.evaluation import tracking
-from dyad.evaluation.boxes import area_of, box_of
+from dyad.evaluation.boxes import box_of
 from dyad.evaluation.coverage import Bin, by_value, clearly_visible, share
 from dyad.evaluation.matching import match
-from dyad.evaluation.oks import oks, sigmas
+from dyad.evaluation.pairing import MIN_OKS, partners, rows_by_frame
 from dyad.evaluation.pose3d import absolute_errors, mean_error, median_error, pck, root_errors
 
 JOINTS14 = (
@@ -118,7 +118,7 @@ class StrictProtocol:
     joints: tuple[str, ...] = JOINTS14
     root: str = "pelvis"
     within: float = 0.15
-    min_oks: float = 0.1
+    min_oks: float = MIN_OKS
     clear_oks: float = 0.5
     clear_height: float = 50.0
     clear_occluded: float = 0.3
@@ -138,20 +138,13 @@ class StrictProtocol:
 
         true_xy = truth.xy[:, :, joints]
         boxes = box_of(true_xy)
-        area, sigma = area_of(boxes), sigmas(self.joints)
-        partner = np.full(truth.counted.shape, -1)
-        alike = np.full(truth.counted.shape, np.nan)
+        pairs = partners(true_xy, truth.counted, xy[:, joints], frame, person, self.joints, at_least=self.min_oks)
+        partner, alike, frames = pairs
         seen_clearly = np.zeros(truth.counted.shape, dtype=bool)
-        frames = []
-        for f in range(len(truth.counted)):
-            here, people = np.nonzero(frame == f)[0], np.nonzero(truth.counted[f])[0]
-            similarity = oks(true_xy[f, people], xy[here][:, joints], area=area[f, people], sigma=sigma)
-            pairs = match(similarity, at_least=self.min_oks)
-            partner[f, people[pairs.truth]] = here[pairs.predicted]
-            alike[f, people[pairs.truth]] = pairs.similarity
-            strong = match(np.where(filled[here], np.nan, similarity), at_least=self.clear_oks)
-            seen_clearly[f, people[strong.truth]] = True
-            frames.append(tracking.Frame(people, person[here], similarity))
+        by_frame = rows_by_frame(frame, len(truth.counted))
+        for f, (here, seen) in enumerate(zip(by_frame, frames, strict=True)):
+            strong = match(np.where(filled[here], np.nan, seen.similarity), at_least=self.clear_oks)
+            seen_clearly[f, seen.truth[strong.truth]] = True
 
         counted = truth.counted
         matched = partner >= 0
