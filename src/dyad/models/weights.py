@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 WHEEL = "mediapipe==0.10.21"
 _DOWNLOAD_SECONDS = 900
+_PATIENCE_SECONDS = 30
 _MODULES = "mediapipe/modules"
 
 
@@ -121,6 +122,34 @@ def pull_blazepose(from_wheel: Path | str | None = None) -> Path:
     with tempfile.TemporaryDirectory(prefix="dyad-") as temporary:
         _unpack(_download(Path(temporary)), folder)
     return folder
+
+
+def download(url: str, path: Path, *, sha256_begins: str) -> None:
+    """Fetches a public file of weights, whole or not at all, if its SHA-256 begins as told. Raises WeightsError."""
+    # Only here is the network needed, and these two cost time to load.
+    import http.client
+    import urllib.request
+
+    logger.info("Downloading %s.", url)
+    digest, temporary = hashlib.sha256(), path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with urllib.request.urlopen(url, timeout=_PATIENCE_SECONDS) as stream, temporary.open("xb") as file:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+                file.write(block)
+        if not digest.hexdigest().startswith(sha256_begins):
+            raise WeightsError(
+                f"What {url} gives was not kept: its SHA-256 is {digest.hexdigest()[:12]}…, expected {sha256_begins}…."
+            )
+        os.replace(temporary, path)
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise WeightsError(
+            f"Could not download {url} ({' '.join(str(error).split())[:120]}): connect to the network, or fetch the "
+            "file by other means and run `dyad weights import FILE`."
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def list_weights() -> list[WeightsInfo]:
