@@ -38,7 +38,33 @@ class Entry:
         return (OURS, *(getattr(module, self.namings) if self.namings else ()))
 
 
-ZOO: dict[str, Entry] = {}
+_TB = "Cheng et al. CVPR 2021"
+
+ZOO: dict[str, Entry] = {
+    "hrnet-w16": Entry("dyad.models.hrnet:hrnet", "Sun et al. 2019, our small width", {"width": 16}, "HRNET_NAMINGS"),
+    "hrnet-w32": Entry("dyad.models.hrnet:hrnet", "Sun et al. 2019", {"width": 32}, "HRNET_NAMINGS"),
+    "hrnet-w48": Entry("dyad.models.hrnet:hrnet", "Sun et al. 2019", {"width": 48}, "HRNET_NAMINGS"),
+    "higherhrnet-w32": Entry(
+        "dyad.models.higherhrnet:higherhrnet", "Cheng et al. 2020", {"width": 32}, "HIGHERHRNET_NAMINGS"
+    ),
+    "higherhrnet-w48": Entry(
+        "dyad.models.higherhrnet:higherhrnet", "Cheng et al. 2020", {"width": 48}, "HIGHERHRNET_NAMINGS"
+    ),
+    "gcn": Entry("dyad.models.gcn:JointBoneGCN", _TB + ", eq. 12", namings="GCN_NAMINGS"),
+    "joint-tcn": Entry("dyad.models.tcn:JointTCN", _TB + ", eq. 13", namings="TCN_NAMINGS"),
+    "root-tcn": Entry("dyad.models.tcn:RootTCN", _TB + ", eq. 14, 2D only as released", namings="TCN_NAMINGS"),
+    "root-tcn-3d": Entry("dyad.models.tcn:RootTCN", _TB + ", eq. 14", {"dimensions": 5}, "TCN_NAMINGS"),
+    "bottom-up": Entry("dyad.models.bottomup:BottomUpNetwork", _TB + ", section 3.2", namings="BOTTOM_UP_NAMINGS"),
+    "coordinate-scale": Entry("dyad.models.depth_readout:CoordinateScale", _TB + ", released code only"),
+    "joint-expansion": Entry(
+        "dyad.models.depth_readout:JointExpansion", _TB + ", released code only", namings="EXPANSION_NAMINGS"
+    ),
+    "blending": Entry("dyad.models.integration:BlendingNetwork", _TB + ", as released", namings="BLENDING_NAMINGS"),
+    "integration": Entry("dyad.models.integration:IntegrationNetwork", _TB + ", eq. 7"),
+    "adaptation": Entry("dyad.models.adaptation:AdaptationNetwork", _TB, namings="ADAPTATION_NAMINGS"),
+    "discriminator": Entry("dyad.models.discriminators:interaction_discriminator", _TB + ", eq. 8 and 9"),
+    "dcpose": Entry("dyad.models.dcpose:dcpose", "Liu et al. 2021", namings="DCPOSE_NAMINGS"),
+}
 
 
 def make(name: str, **arguments: Any) -> nn.Module:
