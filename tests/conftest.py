@@ -54,7 +54,7 @@ def blazepose_folder() -> Path:
 def walkers(tmp_path_factory) -> Path:
     """A drawn clip of two people, 10 frames of 256x144 px at 25 a second."""
     path = tmp_path_factory.mktemp("walkers") / "walkers.mp4"
-    clip = demo_clip(3, size=(256, 144), seconds=0.4, fps=25, people=2)
+    clip = demo_clip(size=(256, 144), seconds=0.4, fps=25, people=2)
     with clip_writer(path) as writer:
         for chunk in clip.video.chunks(5):
             for image, time in zip(chunk.images, chunk.times.tolist(), strict=True):

@@ -33,7 +33,8 @@ MAY_IMPORT = {
     "workfolder": _STAGES | _TOP | {"evaluation"},
     "about": _STAGES | {"", "stages"},
     "demo": _STAGES | _TOP | {"workfolder"},
-    "cli": _STAGES | _TOP | {"workfolder", "demo", "about", ""},
+    "synth": _STAGES | _TOP | {"workfolder"},
+    "cli": _STAGES | _TOP | {"workfolder", "demo", "synth", "about", ""},
     "__main__": {"cli"},
     # The package itself only forwards names, when they are first used; its version is free for all to read.
     "": _STAGES | _TOP | {"workfolder"},

@@ -127,7 +127,7 @@ def test_the_overlay_has_every_frame_at_its_time(ran, walkers):
 
 def test_without_an_output_nothing_is_written(tmp_path, blazepose_folder, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    images = demo_clip(3, size=(256, 144), seconds=0.16, fps=25, people=2).video[:]
+    images = demo_clip(size=(384, 216), seconds=0.16, fps=25, people=2).video[:]
     result = dyad.run(images)
     assert result.folder is None
     assert len(result.tracks.people) == 2

@@ -34,7 +34,7 @@ def networks(blazepose_folder: Path) -> Networks:
 @pytest.fixture(scope="session")
 def drawn() -> Clip:
     """A third of a second of two people who walk towards each other, about 200 px tall, both whole in the image."""
-    clip, start, count = demo_clip(0, size=(640, 360), seconds=1.4, fps=25, people=2), 25, 9
+    clip, start, count = demo_clip(size=(640, 360), seconds=0.6, fps=25, people=2), 6, 9
     truth = clip.truth[(clip.truth.frame >= start) & (clip.truth.frame < start + count)]
     times = torch.arange(count, dtype=torch.float64) / 25
     moved = {"frame": truth.frame - start, "time": truth.time - start / 25, "frames": torch.arange(count)}

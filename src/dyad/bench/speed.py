@@ -25,7 +25,7 @@ from dyad.core.video import Video
 from dyad.export.video import clip_writer
 from dyad.models.blazepose import Region
 from dyad.stages.detection import BlazePose
-from dyad.synthetic.demo import demo_clip
+from dyad.synthetic.demo import demo_scene
 
 SIZE = (1280, 720)
 _PAGE_SIDE = 960
@@ -119,11 +119,10 @@ class _Clock:
 
 
 def _draw(path: Path, people: int, seconds: float, size: tuple[int, int]) -> None:
-    clip = demo_clip(0, size=size, seconds=seconds, people=people)
+    scene = demo_scene(size=size, seconds=seconds, people=people, threads=torch.get_num_threads())
     with clip_writer(path, quality=18) as writer:
-        for chunk in clip.video.chunks(4):
-            for image, moment in zip(chunk.images, chunk.times.tolist(), strict=True):
-                writer.write(image, moment)
+        for frame, moment in enumerate(scene.times.tolist()):
+            writer.write(scene.image(frame), moment)
 
 
 def _time_stages(

@@ -5,10 +5,9 @@ import os
 import sys
 import traceback
 from pathlib import Path
-from typing import Annotated
 
 import cyclopts
-from cyclopts import App, Parameter
+from cyclopts import App
 from rich.console import Console
 
 from dyad import __version__
@@ -28,7 +27,10 @@ from dyad.cli.console import (
     tell,
     use_threads,
 )
-from dyad.core.errors import BadInput, BadUsage, DyadError, MissingWeights
+from dyad.cli.evaluation import evaluation_command
+from dyad.cli.synth import synth_command
+from dyad.cli.weights import weights_app
+from dyad.core.errors import BadInput, BadUsage, DyadError
 
 FAULT = 1
 INTERRUPTED = 130
@@ -43,9 +45,10 @@ app = App(
     # `main` says what an interruption left.
     suppress_keyboard_interrupt=False,
 )
-weights_app = App(name="weights", help="The networks' weights: what is there, and fetching the rest.")
 app.command(weights_app)
 app.command(bench_app)
+app.command(synth_command, name="synth")
+app.command(evaluation_command, name="eval")
 
 
 @app.command(name="run")
@@ -126,19 +129,19 @@ def run_command(
 def demo_command(
     *,
     output: Out = Path("demo_out"),
-    seed: int = 0,
-    people: int = 3,
+    seed: int = 16,
+    people: int = 4,
     seconds: float = 5.0,
     device: Device = "auto",
     threads: Threads = None,
     json: Json = False,
 ) -> None:
-    """Draw a short clip of people whose motion is known, run on it, and score the result against the truth.
+    """Draw four people who meet, shake hands, pass and wave; run on the clip, and score the result against its truth.
 
     Parameters
     ----------
     seed
-        Another seed draws other people.
+        Another seed draws other people in another place.
     people
         How many, 1 to 8.
     seconds
@@ -171,57 +174,6 @@ def info_command(*, json: Json = False) -> None:
 
     facts = about()
     print_line(dumps(facts) if json else "\n".join(f"{name:14} {value}" for name, value in facts.items()))
-
-
-@weights_app.command(name="list")
-def weights_list(*, json: Json = False) -> None:
-    """Every file of weights: present or not, size, licence, source."""
-    from dyad.models.weights import list_weights
-
-    entries = list_weights()
-    for entry in entries:
-        ERR.print(
-            f"{entry.state:8} {entry.file}  {entry.bytes:,} bytes  {entry.licence}  {entry.source}",
-            soft_wrap=True,
-            markup=False,
-        )
-    if json:
-        print_line(
-            dumps([{"file": e.file, "sha256": e.sha256, "state": e.state, "path": str(e.path)} for e in entries])
-        )
-
-
-@weights_app.command(name="pull")
-def weights_pull(
-    name: str = "blazepose", /, *, from_wheel: Annotated[Path | None, Parameter(name=["--from", "--from-wheel"])] = None
-) -> None:
-    """Fetch weights into the user's cache, from the package index or from a wheel at hand.
-
-    Parameters
-    ----------
-    from_wheel
-        The file mediapipe-0.10.21-….whl, if it was fetched by other means.
-    """
-    from dyad.models.weights import WeightsError, pull_blazepose
-
-    if name != "blazepose":
-        raise BadUsage(f"there are no weights {name!r} to pull; there is: blazepose")
-    try:
-        print_line(f"blazepose is in {pull_blazepose(from_wheel)}")
-    except WeightsError as error:
-        raise MissingWeights(str(error)) from error
-
-
-@weights_app.command(name="verify")
-def weights_verify() -> None:
-    """Check every file of weights against its hash."""
-    from dyad.models.weights import list_weights
-
-    wrong = [entry for entry in list_weights() if not entry.present]
-    for entry in list_weights():
-        print_line(f"{entry.state:8} {entry.file}")
-    if wrong:
-        raise MissingWeights(f"{len(wrong)} files are absent or damaged; fetch them with: dyad weights pull blazepose")
 
 
 def main(arguments: list[str] | None = None) -> None:

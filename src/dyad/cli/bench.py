@@ -2,11 +2,19 @@
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from dyad.cli.console import Device, Json, Thorough, Threads, progress, report, use_threads
+
+if TYPE_CHECKING:
+    from dyad.core.camera import Camera
+    from dyad.workfolder import Result
+
+StoredOnly = Annotated[
+    bool, Parameter(negative="", show_default=False, help="Run nothing: score what is stored beside the annotations.")
+]
 
 bench_app = App(name="bench", help="Quality and speed, measured.")
 
@@ -30,9 +38,16 @@ def bench_people_command(
 
 @bench_app.command(name="mupots")
 def bench_mupots_command(
-    *, data: Path, thorough: Thorough = False, device: Device = "auto", json: Json = False
+    *,
+    data: Path,
+    stored_only: StoredOnly = False,
+    thorough: Thorough = False,
+    device: Device = "auto",
+    json: Json = False,
 ) -> None:
     """Strict PCK, PCK_abs and coverage on every MuPoTS-3D sequence in a folder, with the true camera and nothing else.
+
+    Poses that the published system stored in TSxx.npz are scored too, strictly and as its scripts do ("released").
 
     Parameters
     ----------
@@ -43,9 +58,11 @@ def bench_mupots_command(
     from dyad.workfolder import run
 
     with progress() as told:
-        scores = bench_mupots(
-            data, run=lambda path, *, camera: run(path, camera=camera, thorough=thorough, device=device, progress=told)
-        )
+
+        def pipeline(path: Path, *, camera: "Camera") -> "Result":
+            return run(path, camera=camera, thorough=thorough, device=device, progress=told)
+
+        scores = bench_mupots(data, run=None if stored_only else pipeline)
     report(scores, json)
 
 
@@ -77,4 +94,30 @@ def bench_run_command(
         people=people,
         seconds=seconds,
     )
+    report(scores, json)
+
+
+@bench_app.command(name="rendered")
+def bench_rendered_command(
+    *,
+    scenes: int = 40,
+    thorough: Thorough = False,
+    device: Device = "auto",
+    threads: Threads = None,
+    json: Json = False,
+) -> None:
+    """Recall and OKS on rendered people by distance, height and clothes: whether ours look like people to a network.
+
+    Parameters
+    ----------
+    scenes
+        How many random scenes.
+    """
+    from dyad.bench.rendered import bench_rendered
+    from dyad.pipeline import Pipeline
+
+    use_threads(threads)
+    parts = Pipeline.default(thorough=thorough, device=device)
+    with progress() as told:
+        scores = bench_rendered(detector=parts.detector, tracker=parts.tracker, scenes=scenes, progress=told)
     report(scores, json)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from dyad.synthetic.measures import Anatomy
 from dyad.synthetic.paths import Array, forward, leftward
 from dyad.synthetic.posing import Arm, Foot, Frame, Posture
+from dyad.synthetic.rotations import unit
 
 _UP = np.array((0.0, 1.0, 0.0))
 _STEP_HEIGHT = 0.07
@@ -145,7 +146,20 @@ class Keyed:
             return chest.at(sign * three[:, 0], three[:, 1], three[:, 2])
 
         drift = 0.03 * np.sin(1.1 * times + self.beat + sign)
-        return Arm(world(rows[:, 0:3]), world(rows[:, 3:6]), world(rows[:, 6:9]), rows[:, 9] + drift)
+        upper = self._swung([arm.upper for arm in arms], times)
+        return Arm(world(upper), world(rows[:, 3:6]), world(rows[:, 6:9]), rows[:, 9] + drift)
+
+    def _swung(self, directions: Sequence[tuple[float, float, float]], times: Array) -> Array:
+        """Unit vectors (T, 3) that turn from key to key: a mean of opposite directions would snap through zero."""
+        values = unit(np.asarray(directions))
+        k, share = self._where(np.array([t for t, _ in self.keys]), times, (0.0, 1.0))
+        share = (share**3 * (10 - 15 * share + 6 * share**2))[:, None]
+        first, second = values[k], values[np.minimum(k + 1, len(values) - 1)]
+        angle = np.arccos(np.clip((first * second).sum(-1, keepdims=True), -1, 1))
+        near = angle < 1e-3
+        safe = np.where(near, 1.0, np.sin(angle))
+        turned = (np.sin((1 - share) * angle) * first + np.sin(share * angle) * second) / safe
+        return unit(np.where(near, first + share * (second - first), turned))
 
     def _eased(
         self, rows: Sequence[Sequence[float]] | Array, times: Array, window: tuple[float, float] = (0.0, 1.0)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from dyad.synthetic.looks import Picture
@@ -104,12 +105,14 @@ class Sky:
 @dataclass(frozen=True, eq=False)
 class Shadows:
     """The scene as the sun sees it: `frame` (4, 3) rows right, down, along its rays, and its place; `lens` (4,);
-    `texel` m; `layer` the z-buffer, of size 0 where nothing casts a shadow."""
+    `texel` m; `layer` the z-buffer, of size 0 where nothing casts a shadow; `most` (N / 8, N / 8) the largest inverse
+    depth within each block of 8 by 8 texels and the blocks around it."""
 
     frame: NDArray[np.float64]
     lens: NDArray[np.float64]
     texel: float
     layer: Layer
+    most: NDArray[np.float64]
 
 
 def shadows(
@@ -129,7 +132,7 @@ def shadows(
     right = _unit(aside)
     frame = np.stack((right, np.cross(along, right), along, np.zeros(3)))
     if len(faces) == 0:
-        return Shadows(frame, np.ones(4), 1.0, Layer(np.empty((0, 0), np.int32), np.empty((0, 0))))
+        return Shadows(frame, np.ones(4), 1.0, Layer(np.empty((0, 0), np.int32), np.empty((0, 0))), np.empty((0, 0)))
     low, high = points.min(0).astype(np.float64), points.max(0).astype(np.float64)
     radius = 0.5 * float(np.linalg.norm(high - low)) + 0.05
     middle = 0.5 * (low + high)
@@ -144,4 +147,24 @@ def shadows(
     seen = np.ascontiguousarray(turned, np.float32)
     seen[:, 2] += np.float32(distance)
     layer = drawn(seen, faces, closed, lens, (cells, cells), threads=threads, near=distance - 2 * radius)
-    return Shadows(frame, lens, texel, layer)
+    return Shadows(frame, lens, texel, layer, _most(layer.inverse))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _most(inverse):
+    side = (inverse.shape[0] + 7) // 8
+    most = np.zeros((side, side))
+    for y in range(inverse.shape[0]):
+        for x in range(inverse.shape[1]):
+            value = inverse[y, x]
+            if value > 0.0:
+                i, j = y >> 3, x >> 3
+                if value > most[i, j]:
+                    most[i, j] = value
+    around = np.zeros((side, side))
+    for i in range(side):
+        for j in range(side):
+            for k in range(max(i - 1, 0), min(i + 2, side)):
+                for m in range(max(j - 1, 0), min(j + 2, side)):
+                    around[i, j] = max(around[i, j], most[k, m])
+    return around

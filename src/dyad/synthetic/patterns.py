@@ -11,6 +11,8 @@ import math
 import numpy as np
 from numba import njit
 
+from dyad.synthetic.noise import fractal, value_noise
+
 PATTERNS = (
     *("plain", "stripes", "pinstripes", "checks", "noise", "print", "dots"),
     *("tiles", "grass", "asphalt", "bricks", "wood", "plaster", "carpet", "picture"),
@@ -53,78 +55,6 @@ def kept(wavelength, width):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def noise(x, y, z, seed):
-    """Smooth noise of cell size 1: value in -1 to 1, and its gradient."""
-    fx, fy, fz = math.floor(x), math.floor(y), math.floor(z)
-    i, j, k = int(fx), int(fy), int(fz)
-    x, y, z = x - fx, y - fy, z - fz
-    u, v, w = x * x * (3 - 2 * x), y * y * (3 - 2 * y), z * z * (3 - 2 * z)
-    du, dv, dw = 6 * x * (1 - x), 6 * y * (1 - y), 6 * z * (1 - z)
-    a, b = _hash(i, j, k, seed), _hash(i + 1, j, k, seed)
-    c, d = _hash(i, j + 1, k, seed), _hash(i + 1, j + 1, k, seed)
-    e, f = _hash(i, j, k + 1, seed), _hash(i + 1, j, k + 1, seed)
-    g, h = _hash(i, j + 1, k + 1, seed), _hash(i + 1, j + 1, k + 1, seed)
-    k1, k2, k3 = b - a, c - a, e - a
-    k4, k5, k6 = a - b - c + d, a - c - e + g, a - b - e + f
-    k7 = -a + b + c - d + e - f - g + h
-    value = a + k1 * u + k2 * v + k3 * w + k4 * u * v + k5 * v * w + k6 * w * u + k7 * u * v * w
-    return (
-        2 * value - 1,
-        2 * du * (k1 + k4 * v + k6 * w + k7 * v * w),
-        2 * dv * (k2 + k5 * w + k4 * u + k7 * w * u),
-        2 * dw * (k3 + k6 * u + k5 * v + k7 * u * v),
-    )
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _scrambled(h):
-    h = (h ^ (h >> 13)) * 1274126177 & 0xFFFFFFFF
-    return ((h ^ (h >> 16)) & 0xFFFF) * (2.0 / 65535.0) - 1.0
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def value_noise(x, y, z, seed):
-    """As `noise`, without the gradient and faster."""
-    fx, fy, fz = math.floor(x), math.floor(y), math.floor(z)
-    x, y, z = x - fx, y - fy, z - fz
-    u, v, w = x * x * (3 - 2 * x), y * y * (3 - 2 * y), z * z * (3 - 2 * z)
-    i0 = int(fx) * 374761393 + seed * 1274126177
-    j0, k0 = int(fy) * 668265263, int(fz) * 2147483647
-    i1, j1, k1 = i0 + 374761393, j0 + 668265263, k0 + 2147483647
-    a = _scrambled((i0 + j0 + k0) & 0xFFFFFFFF)
-    a += u * (_scrambled((i1 + j0 + k0) & 0xFFFFFFFF) - a)
-    b = _scrambled((i0 + j1 + k0) & 0xFFFFFFFF)
-    b += u * (_scrambled((i1 + j1 + k0) & 0xFFFFFFFF) - b)
-    a += v * (b - a)
-    if w == 0.0:
-        return a
-    c = _scrambled((i0 + j0 + k1) & 0xFFFFFFFF)
-    c += u * (_scrambled((i1 + j0 + k1) & 0xFFFFFFFF) - c)
-    d = _scrambled((i0 + j1 + k1) & 0xFFFFFFFF)
-    d += u * (_scrambled((i1 + j1 + k1) & 0xFFFFFFFF) - d)
-    c += v * (d - c)
-    return a + w * (c - a)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def fractal(x, y, z, seed, cell, octaves, width):
-    """Noise in octaves from cells of that size (m) downwards, each half as strong, those too fine for the pixel left
-    out; about -1 to 1."""
-    total, strength, seed = 0.0, 0.6, int(seed)
-    frequency = 1.0 / cell
-    for _ in range(octaves):
-        part = (0.65 - width * frequency) * 2.5
-        if part <= 0.0:
-            break
-        part = 1.0 if part > 1.0 else part
-        total += strength * part * value_noise(x * frequency, y * frequency, z * frequency, seed)
-        strength *= 0.62
-        frequency *= 2.13
-        seed += 17
-    return total
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
 def pulse(u, duty, width):
     """A wave of period 1 that is 1 for a `duty` share of it and 0 for the rest, averaged over `width`."""
     if width < 1e-4:
@@ -132,6 +62,17 @@ def pulse(u, duty, width):
     a, b = u - 0.5 * width, u + 0.5 * width
     fa, fb = math.floor(a), math.floor(b)
     return (fb * duty + min(b - fb, duty) - fa * duty - min(a - fa, duty)) / width
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def wave(u, duty, width):
+    """As `pulse`, fading to its mean as pixels of that width come to half a period: a mean over the width alone still
+    lets through a part of what the pixel grid then shows as rings."""
+    k = (0.7 - width) * 3.0
+    if k <= 0.0:
+        return duty
+    t = pulse(u, duty, 1.4 * width)
+    return t if k >= 1.0 else duty + k * (t - duty)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -145,17 +86,24 @@ def _mixed(row, k, t):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def winds(row, k):
+    """Whether the fabric's pattern asks how far around the body a point is."""
+    pattern = int(row[k + PATTERN])
+    return pattern == PINSTRIPES or pattern == CHECKS or pattern == DOTS
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def cloth(row, k, x, y, z, u, v, chest, du, dv, width):
     """Colour of a fabric. `x, y, z` on the body, `u` around and `v` along it, `chest` 1 where a print may lie."""
     pattern, scale, seed = int(row[k + PATTERN]), row[k + SCALE], int(row[k + SEED])
     t = 0.0
     if pattern == STRIPES:
-        t = pulse(v / scale, row[k + AMOUNT], dv / scale)
+        t = wave(v / scale, row[k + AMOUNT], dv / scale)
     elif pattern == PINSTRIPES:
-        t = pulse(u / scale, row[k + AMOUNT], du / scale)
+        t = wave(u / scale, row[k + AMOUNT], du / scale)
     elif pattern == CHECKS:
-        t = 0.5 * (pulse(u / scale, 0.45, du / scale) + pulse(v / scale, 0.45, dv / scale))
-        fine = pulse(u / scale + 0.3, 0.06, du / scale) + pulse(v / scale + 0.3, 0.06, dv / scale)
+        t = 0.5 * (wave(u / scale, 0.45, du / scale) + wave(v / scale, 0.45, dv / scale))
+        fine = wave(u / scale + 0.3, 0.06, du / scale) + wave(v / scale + 0.3, 0.06, dv / scale)
         t = min(1.0, t + 0.5 * row[k + AMOUNT] * fine)
     elif pattern == NOISE:
         value = fractal(x, y, z, seed, scale, 3, width)
@@ -198,16 +146,14 @@ def ground(row, k, u, v, w, du, dv, width):
     """Colour of a material at texture coordinates `u, v` (m, `w` for noise only)."""
     pattern, scale, seed, amount = int(row[k + PATTERN]), row[k + SCALE], int(row[k + SEED]), row[k + AMOUNT]
     tone, t = 1.0, 0.0
-    # A box one pixel wide lets some of what it cannot carry through; a wider one less.
-    du, dv = 1.4 * du, 1.4 * dv
     if pattern in (TILES, CHECKS):
         a, b = u / scale, v / scale
-        joint = 0.04 if pattern == TILES else 0.0
-        t = 1.0 - pulse(a, 1 - joint, du / scale) * pulse(b, 1 - joint, dv / scale)
         cell = kept(scale, width)
         if pattern == CHECKS:
-            p, q = 2 * pulse(0.5 * a, 0.5, 0.5 * du / scale) - 1, 2 * pulse(0.5 * b, 0.5, 0.5 * dv / scale) - 1
+            p, q = 2 * wave(0.5 * a, 0.5, 0.5 * du / scale) - 1, 2 * wave(0.5 * b, 0.5, 0.5 * dv / scale) - 1
             t = 0.5 + 0.5 * p * q
+        else:
+            t = 1.0 - wave(a, 0.96, du / scale) * wave(b, 0.96, dv / scale)
         tint = _hash(math.floor(a), math.floor(b), 3, seed) - 0.5
         tone = (1 + 0.24 * amount * tint * cell) * (1 + 0.22 * amount * fractal(u, v, w, seed, 0.22, 3, width))
     elif pattern == BRICKS:
@@ -215,8 +161,8 @@ def ground(row, k, u, v, w, du, dv, width):
         course = math.floor(b)
         a = u / scale + 0.5 * (course - 2 * math.floor(0.5 * course))
         # Courses that the pixels cannot tell apart have their upright joints everywhere.
-        upright = 0.95 + (pulse(a, 0.95, du / scale) - 0.95) * kept(0.32 * scale, dv)
-        t = 1.0 - upright * pulse(b, 0.86, dv / (0.32 * scale))
+        upright = 0.95 + (wave(a, 0.95, du / scale) - 0.95) * kept(0.32 * scale, dv)
+        t = 1.0 - upright * wave(b, 0.86, dv / (0.32 * scale))
         tint = _hash(math.floor(a), int(course), 5, seed) - 0.5
         tone = 1 + 0.5 * amount * tint * kept(0.5 * scale, width) + 0.3 * fractal(u, v, w, seed, 0.06, 3, width)
     elif pattern == GRASS:
@@ -230,12 +176,12 @@ def ground(row, k, u, v, w, du, dv, width):
         drift = 3.0 * _hash(int(board), 0, 1, seed)
         grain = fractal(8 * u, 0.7 * v + drift, w, seed + int(board) % 64, 0.12, 3, max(8 * du, 0.7 * dv))
         t = 0.5 + 0.7 * grain + 0.35 * (_hash(int(board), 1, 2, seed) - 0.5) * kept(scale, du)
-        tone = 0.55 + 0.45 * pulse(u / scale, 0.97, du / scale)
+        tone = 0.55 + 0.45 * wave(u / scale, 0.97, du / scale)
     elif pattern == CARPET:
         t = 0.5 + 0.7 * fractal(u, v, w, seed, 0.3 * scale, 2, width)
         tone = 1 + 0.5 * amount * fractal(u, v, w, seed + 3, 0.02, 2, width)
     elif pattern == STRIPES:
-        t = pulse(v / scale, 0.5, dv / scale)
+        t = wave(v / scale, 0.5, dv / scale)
     elif pattern == NOISE:
         t = 0.5 + 0.9 * fractal(u, v, w, seed, scale, 4, width)
     else:

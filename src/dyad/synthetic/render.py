@@ -205,6 +205,7 @@ class Renderer:
             rows,
             numbers,
             cast.layer.inverse,
+            cast.most,
             texels,
             threads=self.threads,
         )

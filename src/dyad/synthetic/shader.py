@@ -8,13 +8,18 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dyad.synthetic import rows
-from dyad.synthetic.patterns import GLOSS, PATTERN, PICTURE, fractal, ground, kept, noise, pictured, smooth
-from dyad.synthetic.raster import Layer, hit, in_bands
+from dyad.synthetic.noise import fractal, noise
+from dyad.synthetic.patterns import GLOSS, PATTERN, PICTURE, ground, kept, pictured, smooth
+from dyad.synthetic.planes import DEPTH, FREE, SUM, along, carried, plane, shares
+from dyad.synthetic.raster import Layer, in_bands
 from dyad.synthetic.skin import worn
 
 _LEVELS = 4096
 _LENS, _LIGHT, _FRAME, _CAST, _TEXEL, _SKY, _PICTURE = 0, 4, 20, 32, 36, 37, 61
 _NORMAL, _TEXTURE, _PART = 3, 6, 9
+# What is kept of a face besides its plane: matrices of texture and normal, its flat normal towards the camera, and 1 or
+# -1 for whether that is outward.
+_AT, _TURNED, _FLAT, _SIDE = FREE, FREE + 9, FREE + 18, FREE + 21
 
 
 @lru_cache(maxsize=1)
@@ -34,6 +39,7 @@ def shade(
     looks: NDArray[np.float32],
     numbers: NDArray[np.float64],
     shadow: NDArray[np.float64],
+    most: NDArray[np.float64],
     texels: NDArray[np.uint8],
     *,
     threads: int = 1,
@@ -43,7 +49,7 @@ def shade(
     `seen` (H, W) is the z-buffer's face at pixel centres, `fine` (2 H, 2 W) the z-buffer of the four samples around (of
     size 0 for one sample a pixel). A pixel whose samples agree is shaded once. `vertices` (V, 10) are points, normals,
     texture coordinates, part; `faces` (F, 4) corners and row in `looks`; `numbers` from `numbered`; `shadow` is the
-    sun's z-buffer. (Few arrays, since handing one to a function costs the kernel as much as using it.)
+    sun's z-buffer and `most` its blocks. (Few arrays, since handing one to a function costs the kernel as much as using it.)
     """
     height, width = seen.shape
     image = np.empty((height, width, 3), np.uint8)
@@ -51,7 +57,8 @@ def shade(
 
     def kernel(first: int, last: int) -> None:
         _shade(
-            seen, fine.face, fine.inverse, vertices, faces, looks, numbers, shadow, texels, table, first, last, image
+            seen, fine.face, fine.inverse, vertices, faces, looks, numbers, shadow, most, texels, table,
+            first, last, image,
         )  # fmt: skip
 
     in_bands(kernel, height, threads)
@@ -94,7 +101,7 @@ def _sky(numbers, texels, rx, ry):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def _lit(numbers, inverse, px, py, pz, nx, ny, nz):
+def _lit(numbers, inverse, most, px, py, pz, nx, ny, nz):
     """How much of the sun a point sees, 0 to 1: the share of 3 by 3 texels around that lie no nearer the sun."""
     size = inverse.shape[0]
     if size == 0:
@@ -115,16 +122,23 @@ def _lit(numbers, inverse, px, py, pz, nx, ny, nz):
     ] + numbers[_CAST + 3]
     if not (2.0 < x < size - 3.0 and 2.0 < y < size - 3.0):
         return 1.0
-    i, j = math.floor(y), math.floor(x)
-    ay, ax = y - i, x - j
+    i, j = int(y), int(x)
     limit = 1.0 / (z - 0.004 - 0.5 * texel)
+    if most[i >> 3, j >> 3] <= limit:
+        return 1.0
+    ay, ax = y - i, x - j
     total = 0.0
-    for di in range(-1, 3):
-        wy = 1 - ay if di == -1 else (ay if di == 2 else 1.0)
-        for dj in range(-1, 3):
-            if inverse[i + di, j + dj] <= limit:
-                wx = 1 - ax if dj == -1 else (ax if dj == 2 else 1.0)
-                total += wx * wy
+    for k in range(4):
+        row = 0.0
+        if inverse[i + k - 1, j - 1] <= limit:
+            row += 1.0 - ax
+        if inverse[i + k - 1, j] <= limit:
+            row += 1.0
+        if inverse[i + k - 1, j + 1] <= limit:
+            row += 1.0
+        if inverse[i + k - 1, j + 2] <= limit:
+            row += ax
+        total += row * (1.0 - ay if k == 0 else (ay if k == 3 else 1.0))
     return total / 9.0
 
 
@@ -158,15 +172,6 @@ def _unit(x, y, z):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def _blend(vertices, k, a, b, c, u, v, w):
-    return (
-        u * vertices[a, k] + v * vertices[b, k] + w * vertices[c, k],
-        u * vertices[a, k + 1] + v * vertices[b, k + 1] + w * vertices[c, k + 1],
-        u * vertices[a, k + 2] + v * vertices[b, k + 2] + w * vertices[c, k + 2],
-    )
-
-
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def _edge(vertices, k, a, b):
     return (
         vertices[b, k] - vertices[a, k],
@@ -176,69 +181,87 @@ def _edge(vertices, k, a, b):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def _material(row, texels, at, right, below):
-    """Linear RGB of a material at texture coordinates `at`, whose neighbouring pixels are at `right` and `below`."""
-    du, dv = math.hypot(right[0] - at[0], below[0] - at[0]), math.hypot(right[1] - at[1], below[1] - at[1])
-    width = max(du, dv)
+def _material(row, texels, at, du, dv):
+    """Linear RGB of a material at texture coordinates `at`, of which a pixel covers `du` by `dv`."""
     if int(row[rows.MATERIAL + PATTERN]) == PICTURE:
         density = row[rows.PICTURE_DENSITY]
         first, high, wide = int(row[rows.PICTURE_FIRST]), int(row[rows.PICTURE_HEIGHT]), int(row[rows.PICTURE_WIDTH])
-        return pictured(texels, first, high, wide, at[0] * density - 0.5, -at[1] * density - 0.5, width * density)
-    return ground(row, rows.MATERIAL, at[0], at[1], at[2], du, dv, width)
+        x, y = at[0] * density - 0.5, -at[1] * density - 0.5
+        return pictured(texels, first, high, wide, x, y, max(du, dv) * density)
+    return ground(row, rows.MATERIAL, at[0], at[1], at[2], du, dv, max(du, dv))
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def _surface(f, rx, ry, vertices, faces, looks, numbers, shadow, texels):
-    """Linear RGB of face `f` where the ray (rx, ry, 1) meets it."""
-    a, b, c, row = faces[f, 0], faces[f, 1], faces[f, 2], looks[faces[f, 3]]
-    light, focal = numbers[_LIGHT:_FRAME], numbers[_LENS]
-    z, u, v, w = hit(vertices, faces, f, rx, ry)
+def _met(vertices, faces, f, smoothed, g):
+    """Fill `g` for face `f`."""
+    plane(vertices, faces, f, g)
+    carried(g, vertices, _TEXTURE, faces, f, g, _AT)
+    a = faces[f, 0]
+    e1, e2 = _edge(vertices, 0, a, faces[f, 1]), _edge(vertices, 0, a, faces[f, 2])
+    x, y, z = _unit(e1[1] * e2[2] - e1[2] * e2[1], e1[2] * e2[0] - e1[0] * e2[2], e1[0] * e2[1] - e1[1] * e2[0])
+    side = -1.0 if x * vertices[a, 0] + y * vertices[a, 1] + z * vertices[a, 2] > 0.0 else 1.0
+    g[_FLAT], g[_FLAT + 1], g[_FLAT + 2], g[_SIDE] = side * x, side * y, side * z, side
+    if smoothed:
+        carried(g, vertices, _NORMAL, faces, f, g, _TURNED)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+def _surface(f, rx, ry, g, vertices, faces, row, numbers, shadow, most, texels):
+    """Linear RGB of face `f`, that `g` was filled for, where the ray (rx, ry, 1) meets it."""
+    focal = numbers[_LENS]
+    u, v, w, total = shares(g, rx, ry)
+    one = 1.0 / total if total != 0.0 else 0.0
+    z = u * g[DEPTH] + v * g[DEPTH + 1] + w * g[DEPTH + 2]
     px, py, pz = rx * z, ry * z, z
-    e1, e2 = _edge(vertices, 0, a, b), _edge(vertices, 0, a, c)
-    gx, gy, gz = _unit(e1[1] * e2[2] - e1[2] * e2[1], e1[2] * e2[0] - e1[0] * e2[2], e1[0] * e2[1] - e1[1] * e2[0])
+    gx, gy, gz, side = g[_FLAT], g[_FLAT + 1], g[_FLAT + 2], g[_SIDE]
     n = (gx, gy, gz)
     if row[rows.SMOOTH] > 0.0:
-        n = _blend(vertices, _NORMAL, a, b, c, u, v, w)
-    facing = gx * px + gy * py + gz * pz
-    side = -1.0 if facing > 0.0 else 1.0
-    n = _unit(side * n[0], side * n[1], side * n[2])
-    far = math.sqrt(px * px + py * py + pz * pz)
-    at = _blend(vertices, _TEXTURE, a, b, c, u, v, w)
+        turn = side if total > 0.0 else -side
+        nx, ny, nz = along(g, _TURNED, rx, ry), along(g, _TURNED + 3, rx, ry), along(g, _TURNED + 6, rx, ry)
+        n = _unit(turn * nx, turn * ny, turn * nz)
+    ray = math.sqrt(rx * rx + ry * ry + 1.0)
+    at = (along(g, _AT, rx, ry) * one, along(g, _AT + 3, rx, ry) * one, along(g, _AT + 6, rx, ry) * one)
     bare, gloss = 0.0, 0.0
     if row[rows.KIND] == rows.KIND_LOOK:
+        a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
         corner = a if u >= v and u >= w else (b if v >= w else c)
-        width = z / (focal * max(abs(facing) / far, 0.4))
+        width = z / (focal * max(abs(gx * rx + gy * ry + gz) / ray, 0.4))
         part = int(vertices[corner, _PART])
-        r, g, bl, gloss, bare, depth = worn(row, part, at[0], at[1], at[2], width)
+        r, g_, bl, gloss, bare, depth = worn(row, part, at[0], at[1], at[2], width)
         if depth > 0.0:
+            e1, e2 = _edge(vertices, 0, a, b), _edge(vertices, 0, a, c)
             c1, c2 = _edge(vertices, _TEXTURE, a, b), _edge(vertices, _TEXTURE, a, c)
             depth *= 0.020 * side
             n = _tilt(n, e1, e2, c1, c2, at[0], at[1], at[2], int(row[rows.LOOK_SEED]), depth, width)
     else:
         gloss = row[rows.MATERIAL + GLOSS]
-        _, u1, v1, w1 = hit(vertices, faces, f, rx + 1.0 / focal, ry)
-        _, u2, v2, w2 = hit(vertices, faces, f, rx, ry + 1.0 / numbers[_LENS + 1])
-        right, below = _blend(vertices, _TEXTURE, a, b, c, u1, v1, w1), _blend(vertices, _TEXTURE, a, b, c, u2, v2, w2)
-        r, g, bl = _material(row, texels, at, right, below)
+        # How far the next pixels to the right and below are along the texture.
+        right, below = one / focal, one / numbers[_LENS + 1]
+        ux, uy = (g[_AT] - at[0] * g[SUM]) * right, (g[_AT + 1] - at[0] * g[SUM + 1]) * below
+        vx, vy = (g[_AT + 3] - at[1] * g[SUM]) * right, (g[_AT + 4] - at[1] * g[SUM + 1]) * below
+        r, g_, bl = _material(row, texels, at, math.sqrt(ux * ux + uy * uy), math.sqrt(vx * vx + vy * vy))
     # The sun reaches a little round the edge, further and redder in skin.
-    sun = n[0] * light[0] + n[1] * light[1] + n[2] * light[2]
+    sun = n[0] * numbers[_LIGHT + 0] + n[1] * numbers[_LIGHT + 1] + n[2] * numbers[_LIGHT + 2]
     wr, wg, wb = 0.08 + 0.27 * bare, 0.08 + 0.12 * bare, 0.08 + 0.08 * bare
     seen = 0.0
     if sun > -wr:
-        seen = _lit(numbers, shadow, px, py, pz, side * gx, side * gy, side * gz)
+        seen = _lit(numbers, shadow, most, px, py, pz, gx, gy, gz)
         seen += (1.0 - seen) * smooth(0.10, -0.10, sun)
-    up = 0.5 + 0.5 * (n[0] * light[3] + n[1] * light[4] + n[2] * light[5])
+    up = 0.5 + 0.5 * (n[0] * numbers[_LIGHT + 3] + n[1] * numbers[_LIGHT + 4] + n[2] * numbers[_LIGHT + 5])
     shine = 0.0
     if gloss > 0.0 and sun > 0.0 and seen > 0.0:
-        hx, hy, hz = _unit(light[0] - px / far, light[1] - py / far, light[2] - pz / far)
-        shine = 0.30 * gloss * seen * max(0.0, hx * n[0] + hy * n[1] + hz * n[2]) ** 24
+        hx, hy, hz = _unit(numbers[_LIGHT + 0] - rx / ray, numbers[_LIGHT + 1] - ry / ray, numbers[_LIGHT + 2] - 1.0 / ray)
+        shine = max(0.0, hx * n[0] + hy * n[1] + hz * n[2])
+        shine *= shine * shine
+        shine *= shine
+        shine = 0.30 * gloss * seen * shine * shine * shine * shine
     sr = max(0.0, (sun + wr) / (1.0 + wr)) * seen
     sg = max(0.0, (sun + wg) / (1.0 + wg)) * seen
     sb = max(0.0, (sun + wb) / (1.0 + wb)) * seen
     return (
-        light[15] * (r * (light[6] * sr + light[12] + (light[9] - light[12]) * up) + light[6] * shine),
-        light[15] * (g * (light[7] * sg + light[13] + (light[10] - light[13]) * up) + light[7] * shine),
-        light[15] * (bl * (light[8] * sb + light[14] + (light[11] - light[14]) * up) + light[8] * shine),
+        numbers[_LIGHT + 15] * (r * (numbers[_LIGHT + 6] * sr + numbers[_LIGHT + 12] + (numbers[_LIGHT + 9] - numbers[_LIGHT + 12]) * up) + numbers[_LIGHT + 6] * shine),
+        numbers[_LIGHT + 15] * (g_ * (numbers[_LIGHT + 7] * sg + numbers[_LIGHT + 13] + (numbers[_LIGHT + 10] - numbers[_LIGHT + 13]) * up) + numbers[_LIGHT + 7] * shine),
+        numbers[_LIGHT + 15] * (bl * (numbers[_LIGHT + 8] * sb + numbers[_LIGHT + 14] + (numbers[_LIGHT + 11] - numbers[_LIGHT + 14]) * up) + numbers[_LIGHT + 8] * shine),
     )
 
 
@@ -249,9 +272,11 @@ def _coded(table, value):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _shade(seen, fine, inverse, vertices, faces, looks, numbers, shadow, texels, table, first, last, image):
+def _shade(seen, fine, inverse, vertices, faces, looks, numbers, shadow, most, texels, table, first, last, image):
     fx, fy, cx, cy = numbers[_LENS], numbers[_LENS + 1], numbers[_LENS + 2], numbers[_LENS + 3]
+    facet, row = np.empty(_SIDE + 1), looks[0]
     for y in range(first, last):
+        known = -1
         for x in range(seen.shape[1]):
             samples, f = 1, seen[y, x]
             if fine.shape[0] > 0:
@@ -276,7 +301,11 @@ def _shade(seen, fine, inverse, vertices, faces, looks, numbers, shadow, texels,
                 if f < 0:
                     sr, sg, sb = _sky(numbers, texels, rx, ry)
                 else:
-                    sr, sg, sb = _surface(f, rx, ry, vertices, faces, looks, numbers, shadow, texels)
+                    if f != known:
+                        row = looks[faces[f, 3]]
+                        _met(vertices, faces, f, row[rows.SMOOTH] > 0.0, facet)
+                        known = f
+                    sr, sg, sb = _surface(f, rx, ry, facet, vertices, faces, row, numbers, shadow, most, texels)
                 r, g, b = r + min(sr, 1.6), g + min(sg, 1.6), b + min(sb, 1.6)
             image[y, x, 0] = _coded(table, r / samples)
             image[y, x, 1] = _coded(table, g / samples)

@@ -8,7 +8,8 @@ import math
 from numba import njit
 
 from dyad.synthetic import rows
-from dyad.synthetic.patterns import GLOSS, cloth, fractal, inside, kept, pulse, smooth
+from dyad.synthetic.noise import fractal
+from dyad.synthetic.patterns import GLOSS, cloth, inside, kept, pulse, smooth, winds
 from dyad.synthetic.wardrobe import along_arm, hair, is_arm, neckline, shirt, shoes, trousers
 
 # Eyes, nose and mouth of the middle adult.
@@ -139,8 +140,10 @@ def _hair(row, x, y, z, width):
 def _legs(row, x, y, z, width):
     """Trousers: inseam, fly and pockets over their fabric."""
     ax = abs(x)
-    # Around the leg, whose axis leans outwards; the ends meet at the inseam.
-    u = 0.075 * math.atan2(z - 0.02, ax - 0.11 - 0.093 * (0.886 - y))
+    u = 0.0
+    if winds(row, rows.TROUSERS):
+        # Around the leg, whose axis leans outwards; the ends meet at the inseam.
+        u = 0.075 * math.atan2(z - 0.02, ax - 0.11 - 0.093 * (0.886 - y))
     r, g, b = cloth(row, rows.TROUSERS, x, y, z, u, y, 0.0, width, width, width)
     colour = (r, g, b)
     seam = inside(0.0016 - abs(z - 0.012), max(width, 0.002)) * smooth(0.10, 0.12, ax) * kept(0.012, width)
@@ -169,7 +172,9 @@ def _top(row, part, x, y, z, s, width):
         v = along_arm(x, y, z)
         u = 1.4 * (z - 0.1) + 0.4 * (y - 1.2 + ax)
     else:
-        v, u = 1.36 - y, 0.14 * math.atan2(ax / 0.16, (z - 0.025) / 0.10)
+        v, u = 1.36 - y, 0.0
+        if winds(row, rows.SHIRT):
+            u = 0.14 * math.atan2(ax / 0.16, (z - 0.025) / 0.10)
     chest = smooth(0.02, 0.05, z) if not arm else 0.0
     colour = cloth(row, rows.SHIRT, x, y, z, u, v, chest, width, width, width)
     trim = _of(row, rows.TRIM)
@@ -221,41 +226,57 @@ def worn(row, part, x, y, z, width):
         return r, g, b, 0.5, 0.0, 0.0
     if part == rows.MOUTH:
         return 0.10, 0.03, 0.03, 0.2, 0.0, 0.0
-    colour = _face(row, x, y, z, width) if part <= rows.NECK else _skin(row, part, x, y, z, width)
-    gloss, bare, depth = 0.18, 1.0, 0.0
-    shade = 1.0
-    f = shoes(row, part, x, y, z)
-    if -0.09 < f < 0.02:
-        sock = inside(f + 0.07, width)
-        colour = _mix(colour, _of(row, rows.SOCKS), sock)
-        bare *= 1.0 - sock
-    t = trousers(row, part, x, y, z)
-    on = inside(t, width)
-    if t < 0.0:
-        shade *= 1.0 - 0.35 * smooth(-0.025, 0.0, t)
-    if on > 0.0:
-        colour = _mix(colour, _legs(row, x, y, z, width), on)
-        gloss, bare, depth = 0.03 + row[rows.TROUSERS + GLOSS], bare * (1 - on), max(depth, on)
-    on = inside(f, width)
-    if on > 0.0:
-        colour = _mix(colour, _shoes(row, x, y, z, f, width), on)
-        gloss, bare, depth = row[rows.SHOES + GLOSS], bare * (1 - on), 0.2 * on
-    s = shirt(row, part, x, y, z)
-    on = inside(s, width)
-    if s < 0.0:
-        shade *= 1.0 - 0.35 * smooth(-0.02, 0.0, s)
-    if on > 0.0:
-        colour = _mix(_scaled(colour, shade), _top(row, part, x, y, z, s, width), on)
-        shade = shade + (1 - shade) * on
-        gloss, bare, depth = 0.03 + row[rows.SHIRT + GLOSS], bare * (1 - on), max(depth, on)
-    h = hair(row, part, x, y, z)
+    # From the outside in, each layer only where the one over it does not hide it all.
     style = int(row[rows.HAIR_STYLE])
-    soft = 0.002 if style >= rows.CAP else 0.008
-    on = inside(h, max(width, soft))
+    h = hair(row, part, x, y, z)
+    over = inside(h, max(width, 0.002 if style >= rows.CAP else 0.008))
+    colour, gloss, bare, depth, shade = (0.0, 0.0, 0.0), 0.0, 0.0, 0.0, 1.0
+    if over < 1.0:
+        colour, gloss, bare, depth, shade = _dressed(row, part, x, y, z, width)
     if h < 0.0:
         shade *= 1.0 - 0.25 * smooth(-0.02, 0.0, h)
-    if on > 0.0:
-        colour = _mix(colour, _hair(row, x, y, z, width), on)
-        gloss, bare, depth = (0.30 if style < rows.CAP else 0.03), bare * (1 - on), 0.4 * on
+    if over > 0.0:
+        colour = _mix(colour, _hair(row, x, y, z, width), over)
+        gloss, bare, depth = (0.30 if style < rows.CAP else 0.03), bare * (1 - over), 0.4 * over
     colour = _scaled(colour, shade)
     return colour[0], colour[1], colour[2], gloss, bare, depth * row[rows.FOLDS]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _dressed(row, part, x, y, z, width):
+    """What is below hair and hats: colour, gloss, skin, folds, and the share of light that garments' edges leave."""
+    s = shirt(row, part, x, y, z)
+    over = inside(s, width)
+    colour, gloss, bare, depth, shade = (0.0, 0.0, 0.0), 0.0, 0.0, 0.0, 1.0
+    if over < 1.0:
+        colour, gloss, bare, depth, shade = _below(row, part, x, y, z, width)
+    if s < 0.0:
+        shade *= 1.0 - 0.35 * smooth(-0.02, 0.0, s)
+    if over > 0.0:
+        colour = _mix(_scaled(colour, shade), _top(row, part, x, y, z, s, width), over)
+        shade = shade + (1 - shade) * over
+        gloss, bare, depth = 0.03 + row[rows.SHIRT + GLOSS], bare * (1 - over), max(depth, over)
+    return colour, gloss, bare, depth, shade
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _below(row, part, x, y, z, width):
+    """As `_dressed`, without the shirt: shoes over trousers over skin and socks."""
+    colour, gloss, bare, depth, shade = (0.0, 0.0, 0.0), 0.18, 1.0, 0.0, 1.0
+    f, t = shoes(row, part, x, y, z), trousers(row, part, x, y, z)
+    shod, legs = inside(f, width), inside(t, width)
+    if shod < 1.0 and legs < 1.0:
+        colour = _face(row, x, y, z, width) if part <= rows.NECK else _skin(row, part, x, y, z, width)
+        if -0.09 < f < 0.02:
+            sock = inside(f + 0.07, width)
+            colour = _mix(colour, _of(row, rows.SOCKS), sock)
+            bare = 1.0 - sock
+    if t < 0.0:
+        shade = 1.0 - 0.35 * smooth(-0.025, 0.0, t)
+    if legs > 0.0 and shod < 1.0:
+        colour = _mix(colour, _legs(row, x, y, z, width), legs)
+        gloss, bare, depth = 0.03 + row[rows.TROUSERS + GLOSS], bare * (1 - legs), legs
+    if shod > 0.0:
+        colour = _mix(colour, _shoes(row, x, y, z, f, width), shod)
+        gloss, bare, depth = row[rows.SHOES + GLOSS], bare * (1 - shod), 0.2 * shod
+    return colour, gloss, bare, depth, shade

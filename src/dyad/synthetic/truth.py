@@ -9,12 +9,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from dyad.synthetic.raster import NEAR, Layer, hit, in_bands
+from dyad.synthetic.planes import DEPTH, FREE, SUM, along, carried, plane, shares
+from dyad.synthetic.raster import NEAR, Layer, in_bands
 
-# How far behind the next frame's surface a point may lie and still be that surface: rounding, and the slope over the
-# half pixel between the point and the centre where the surface was measured.
+# How far in m behind the next frame's surface a point may lie and still be that surface.
 _SLACK = 0.004
-_MOST_SLOPE = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,29 +92,25 @@ def moved(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _read(face, points, faces, owner, part, lens, first, last, depth, identity, part_out, weights):
+    g = np.empty(FREE)
     for y in range(first, last):
+        known = -1
+        ry = (y - lens[3]) / lens[1]
         for x in range(face.shape[1]):
             f = face[y, x]
             if f < 0:
                 continue
-            z, u, v, w = hit(points, faces, f, (x - lens[2]) / lens[0], (y - lens[3]) / lens[1])
-            depth[y, x] = z
+            if f != known:
+                plane(points, faces, f, g)
+                known = f
+            u, v, w, _ = shares(g, (x - lens[2]) / lens[0], ry)
+            depth[y, x] = u * g[DEPTH] + v * g[DEPTH + 1] + w * g[DEPTH + 2]
             identity[y, x] = owner[f]
             corner = 0 if u >= v and u >= w else (1 if v >= w else 2)
             part_out[y, x] = part[faces[f, corner]]
             weights[y, x, 0] = u
             weights[y, x, 1] = v
             weights[y, x, 2] = w
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _slope(points, faces, f, x, y, z, lens):
-    """How much the depth of face `f` changes over half a pixel at (x, y) px, in m."""
-    rx, ry = (x - lens[2]) / lens[0], (y - lens[3]) / lens[1]
-    right, _, _, _ = hit(points, faces, f, rx + 0.5 / lens[0], ry)
-    below, _, _, _ = hit(points, faces, f, rx, ry + 0.5 / lens[1])
-    slope = abs(right - z) + abs(below - z)
-    return slope if slope < _MOST_SLOPE else _MOST_SLOPE
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -131,24 +126,31 @@ def _move(
     face, points, others, faces, closed, lens, other_lens, turn, other_face, inverse, first, last, flow, unseen
 ):  # fmt: skip
     height, width = face.shape
-    known = other_face.shape[0] > 0
+    given = other_face.shape[0] > 0
+    # The plane of the pixel's face; where its points go, from slot FREE on; the plane of the face that is there then.
+    g, there = np.empty(FREE + 9), np.empty(FREE)
     for y in range(first, last):
+        known, met, back = -1, -1, False
+        ry = (y - lens[3]) / lens[1]
         for x in range(width):
-            rx, ry = (x - lens[2]) / lens[0], (y - lens[3]) / lens[1]
+            rx = (x - lens[2]) / lens[0]
             f = face[y, x]
             if f >= 0:
-                _, u, v, w = hit(points, faces, f, rx, ry)
-                a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
-                px = u * others[a, 0] + v * others[b, 0] + w * others[c, 0]
-                py = u * others[a, 1] + v * others[b, 1] + w * others[c, 1]
-                pz = u * others[a, 2] + v * others[b, 2] + w * others[c, 2]
+                if f != known:
+                    plane(points, faces, f, g)
+                    carried(g, others, 0, faces, f, g, FREE)
+                    back = closed[f] and _back(others, faces, f)
+                    known = f
+                total = along(g, SUM, rx, ry)
+                px, py, pz = along(g, FREE, rx, ry), along(g, FREE + 3, rx, ry), along(g, FREE + 6, rx, ry)
+                px, py, pz = px / total, py / total, pz / total
                 least = NEAR
             else:
                 px = turn[0, 0] * rx + turn[0, 1] * ry + turn[0, 2]
                 py = turn[1, 0] * rx + turn[1, 1] * ry + turn[1, 2]
                 pz = turn[2, 0] * rx + turn[2, 1] * ry + turn[2, 2]
                 least = 1e-6
-            if pz <= least:
+            if not pz > least:
                 flow[y, x, 0] = np.nan
                 flow[y, x, 1] = np.nan
                 unseen[y, x] = True
@@ -160,13 +162,19 @@ def _move(
             if not (-0.5 <= tx < width - 0.5 and -0.5 <= ty < height - 0.5):
                 unseen[y, x] = True
                 continue
-            if not known:
+            if not given:
                 continue
             i, j = np.int64(np.floor(ty + 0.5)), np.int64(np.floor(tx + 0.5))
+            other = other_face[i, j]
             if f < 0:
-                unseen[y, x] = other_face[i, j] >= 0
-            elif closed[f] and _back(others, faces, f):
+                unseen[y, x] = other >= 0
+            elif back:
                 unseen[y, x] = True
-            elif other_face[i, j] >= 0:
-                behind = pz - 1.0 / inverse[i, j] - _SLACK
-                unseen[y, x] = behind > 0 and behind > 2 * _slope(others, faces, f, tx, ty, pz, other_lens)
+            elif other >= 0 and other != f:
+                # The face at the pixel's centre, where it is half a pixel on; or at the centre, if it ends before.
+                if other != met:
+                    plane(others, faces, other, there)
+                    met = other
+                u, v, w, _ = shares(there, (tx - other_lens[2]) / other_lens[0], (ty - other_lens[3]) / other_lens[1])
+                z = u * there[DEPTH] + v * there[DEPTH + 1] + w * there[DEPTH + 2]
+                unseen[y, x] = pz - max(1.0 / inverse[i, j], z) > _SLACK
