@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 OUT    ?= demo_out
 
-.PHONY: demo test soak soak-memory bundle clean
+.PHONY: demo test soak soak-memory bundle clean clean-compiled
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -40,5 +40,9 @@ soak-memory: $(VENV)/.test
 bundle:
 	cd web && npm ci && npm run build
 
-clean:
+# After a change in a file that a compiled loop calls into.
+clean-compiled:
+	find src -name '*.nb[ic]' -delete
+
+clean: clean-compiled
 	rm -rf $(VENV) $(OUT) build dist
