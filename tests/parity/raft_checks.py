@@ -14,7 +14,9 @@ def images(fixture: Fixture) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def flow(network: RAFT, fixture: Fixture, iterations: int, *, start: str | None = None, every: bool = False) -> Estimate:
+def flow(
+    network: RAFT, fixture: Fixture, iterations: int, *, start: str | None = None, every: bool = False
+) -> Estimate:
     first, second = images(fixture)
     given = None if start is None else fixture.tensor(start)
     return network(first, second, iterations=iterations, start=given, every=every)

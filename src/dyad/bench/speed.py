@@ -1,8 +1,6 @@
 """How fast each stage and the whole are, and how much memory a run takes, on a drawn 720p clip."""
 
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -10,12 +8,12 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from dyad.bench.machine import machine
 from dyad.bench.plain import plain
 from dyad.core.detections import Detections
 from dyad.core.errors import BadUsage
@@ -88,7 +86,7 @@ def bench_speed(
                     "cpu_ms_per_frame": round(whole["cpu_ms"] / frames, 3),
                 },
                 "peak_memory_mb": _peak_memory([*program, str(path), "-o", str(folder / "fresh")]),
-                "machine": _machine(detector.read.device),
+                "machine": machine(detector.read.device),
             }
         )
 
@@ -182,25 +180,3 @@ def _peak_memory(command: Sequence[str]) -> int | None:
         return None
     told = json.loads(done.stdout.splitlines()[-1])
     return None if told["status"] else round(told["peak"] / 1e6)
-
-
-def _machine(device: torch.device) -> dict[str, Any]:
-    return {
-        "cores": os.cpu_count(),
-        "cpu": _cpu_name(),
-        "system": platform.platform(),
-        "torch_threads": torch.get_num_threads(),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
-        "load": [round(value, 2) for value in os.getloadavg()] if hasattr(os, "getloadavg") else None,
-        "python": platform.python_version(),
-        **{package: metadata.version(package) for package in ("torch", "numpy", "av")},
-    }
-
-
-def _cpu_name() -> str:
-    facts = Path("/proc/cpuinfo")
-    if facts.is_file():
-        for line in facts.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

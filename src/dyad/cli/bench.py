@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
-from dyad.cli.console import Device, Json, Thorough, Threads, progress, report, use_threads
+from dyad.cli.console import Device, Json, Thorough, Threads, print_line, progress, report, use_threads
 
 if TYPE_CHECKING:
     from dyad.core.camera import Camera
@@ -120,4 +120,66 @@ def bench_rendered_command(
     parts = Pipeline.default(thorough=thorough, device=device)
     with progress() as told:
         scores = bench_rendered(detector=parts.detector, tracker=parts.tracker, scenes=scenes, progress=told)
+    report(scores, json)
+
+
+@bench_app.command(name="models")
+def bench_models_command(
+    *names: str, repeats: int = 5, device: Device = "cpu", threads: Threads = None, json: Json = False
+) -> None:
+    """Parameters, milliseconds and peak memory of every network at stated sizes, forward alone and with backward.
+
+    Parameters
+    ----------
+    names
+        Networks to measure; without them all that Dyad knows.
+    repeats
+        Runs of which the median counts.
+    """
+    from dyad.bench.models import bench_models, table
+    from dyad.pipeline import pick_device
+
+    place = str(pick_device(device))
+    with progress() as told:
+        scores = bench_models(names, repeats=repeats, device=place, threads=threads, progress=told)
+    if json:
+        report(scores, True)
+    else:
+        print_line(table(scores))
+
+
+@bench_app.command(name="flow")
+def bench_flow_command(
+    *,
+    data: Path,
+    model: str | None = None,
+    weights: Path | None = None,
+    iterations: int = 32,
+    device: Device = "auto",
+    threads: Threads = None,
+    json: Json = False,
+) -> None:
+    """End-point error, Fl-all and milliseconds of a flow network on every pair of frames whose flow is known.
+
+    Parameters
+    ----------
+    data
+        Folder with two images and a .flo, or with Sintel, Middlebury, FlyingChairs or KITTI as they come.
+    model
+        Name of imported weights (`dyad weights list`); with --weights the network that the file is of.
+    weights
+        A checkpoint: Dyad's own, or an original .pth.
+    iterations
+        How often the network corrects its flow.
+    """
+    from dyad.bench.flow import bench_flow, load_flow_network
+    from dyad.core.errors import BadUsage
+    from dyad.pipeline import pick_device
+
+    if iterations < 1:
+        raise BadUsage(f"--iterations takes a number of 1 or more, got {iterations}")
+    use_threads(threads)
+    network = load_flow_network(model, weights)
+    with progress() as told:
+        scores = bench_flow(data, network=network, iterations=iterations, device=pick_device(device), progress=told)
     report(scores, json)

@@ -55,7 +55,8 @@ class TemporalBlock(nn.Module):
 
     Dilated, it maps (N, C, T) to (N, C, T - (kernel - 1) * dilation); strided, to (N, C, (T - kernel) // kernel + 1).
     Both compute the same numbers for the frames that they have in common. Causal: the frame that the result is about
-    is the window's last instead of its middle one.
+    is the window's last instead of its middle one. With `extra`, the wide convolution sees that many channels besides,
+    given along with the features.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class TemporalBlock(nn.Module):
         kernel: int,
         *,
         dilation: int,
+        extra: int = 0,
         form: Form = "dilated",
         causal: bool = False,
         norm: NormSettings = TORCH_NORM,
@@ -75,12 +77,12 @@ class TemporalBlock(nn.Module):
         self.step = kernel if strided else 1
         spacing = 1 if strided else dilation
         self.start = spacing * (kernel - 1 if causal else kernel // 2)
-        layer = partial(ConvNorm, channels, channels, norm=norm, activation=activation, dropout=dropout)
-        self.wide = layer(kernel, dilation=spacing, stride=self.step)
-        self.point = layer(1)
+        layer = partial(ConvNorm, norm=norm, activation=activation, dropout=dropout)
+        self.wide = layer(channels + extra, channels, kernel, dilation=spacing, stride=self.step)
+        self.point = layer(channels, channels, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        y = self.point(self.wide(x))
+    def forward(self, x: Tensor, extra: Tensor | None = None) -> Tensor:
+        y = self.point(self.wide(x if extra is None else torch.cat((x, extra), 1)))
         last = self.start + self.step * (y.shape[-1] - 1) + 1
         return x[..., self.start : last : self.step] + y
 

@@ -39,8 +39,17 @@ class Entry:
 
 
 _TB = "Cheng et al. CVPR 2021"
+_RAFT, _GMA = "Teed and Deng 2020", "Jiang et al. 2021"
 
 ZOO: dict[str, Entry] = {
+    "raft-basic": Entry("dyad.models.raft:raft_basic", _RAFT, namings="RAFT_NAMINGS"),
+    "raft-small": Entry("dyad.models.raft:raft_small", _RAFT, namings="RAFT_NAMINGS"),
+    # A released checkpoint does not say which attention it was trained for: the first that fits is taken.
+    "gma": Entry("dyad.models.gma:gma", _GMA + ", by content as released", {"attention": "content"}, "GMA_NAMINGS"),
+    "gma-position": Entry("dyad.models.gma:gma", _GMA, {"attention": "position"}, "GMA_NAMINGS"),
+    "gma-content-and-position": Entry(
+        "dyad.models.gma:gma", _GMA, {"attention": "content_and_position"}, "GMA_NAMINGS"
+    ),
     "hrnet-w16": Entry("dyad.models.hrnet:hrnet", "Sun et al. 2019, our small width", {"width": 16}, "HRNET_NAMINGS"),
     "hrnet-w32": Entry("dyad.models.hrnet:hrnet", "Sun et al. 2019", {"width": 32}, "HRNET_NAMINGS"),
     "hrnet-w48": Entry("dyad.models.hrnet:hrnet", "Sun et al. 2019", {"width": 48}, "HRNET_NAMINGS"),
@@ -64,6 +73,19 @@ ZOO: dict[str, Entry] = {
     "adaptation": Entry("dyad.models.adaptation:AdaptationNetwork", _TB, namings="ADAPTATION_NAMINGS"),
     "discriminator": Entry("dyad.models.discriminators:interaction_discriminator", _TB + ", eq. 8 and 9"),
     "dcpose": Entry("dyad.models.dcpose:dcpose", "Liu et al. 2021", namings="DCPOSE_NAMINGS"),
+    **{
+        f"videopose3d-{3**n}": Entry(
+            "dyad.models.videopose:VideoPose", "Pavllo et al. 2019", {"kernels": [3] * n}, "VIDEOPOSE_NAMINGS"
+        )
+        for n in (3, 4, 5)
+    },
+    **{
+        f"anatomy3d-{3**n}": Entry(
+            "dyad.models.anatomy3d:Anatomy3D", "Chen et al. 2021", {"kernels": [3] * n}, "ANATOMY3D_NAMINGS"
+        )
+        for n in (3, 4, 5)
+    },
+    "metro": Entry("dyad.models.metro:METRO", "Lin et al. 2021", namings="METRO_NAMINGS"),
 }
 
 
