@@ -101,7 +101,7 @@ def test_the_next_frame_moved_by_the_flow_is_this_frame(shots: list[Shot]) -> No
         assert samples == 1 or max(shifts) < 0.12
         for name in ("sign", "axes", "transposed", "none"):
             assert np.mean([r.errors.mean() for r in others[name]]) > 1.6 * level, name
-        assert min(abs(r.shift).max() for r in others["half a pixel"]) > 0.3
+        assert samples == 1 or min(abs(r.shift).max() for r in others["half a pixel"]) > 0.3
 
 
 def test_flow_at_visible_vertices_is_their_projected_motion(shots: list[Shot]) -> None:
@@ -317,7 +317,8 @@ def test_a_lens_moves_nothing(shots: list[Shot], name: str) -> None:
         moved = np.median(shot.flow[np.isfinite(shot.flow).all(-1)], 0)
         shares.append(shift @ moved / max(moved @ moved, 0.25))
         if name != "blur":
-            assert abs(shift).max() < 0.06
+            # Light that falls off is a gradient of its own where there is little else.
+            assert abs(shift).max() < (0.12 if name == "vignette" else 0.06)
         if name == "noise":
             assert 0.5 < (seen.astype(float) - clean).std() < 5
         if name == "jpeg":
@@ -379,7 +380,7 @@ def test_pictures_hang_upright_and_not_mirrored(tmp_path: Path) -> None:
     quarters[32:, 32:] = 255
     pytest.importorskip("PIL.Image").fromarray(quarters).save(tmp_path / "quarters.png")
     found = 0
-    for seed in range(4):
+    for seed in range(12):
         scene = replace(SMALL, backgrounds=tmp_path, indoors=True, focal=(0.6, 0.8), size=(320, 240))(seed)
         scene = scene.with_(actors=())
         drawn, start = scene.render(0), 0
@@ -389,6 +390,8 @@ def test_pictures_hang_upright_and_not_mirrored(tmp_path: Path) -> None:
             start = stop
             hangs = thing.identity == 0 and np.ptp(thing.solid.points[:, 1]) < 1.2
             if not (isinstance(thing.material.picture, Picture) and hangs and len(x) > 150):
+                continue
+            if x.min() == 0 or y.min() == 0 or x.max() == 319 or y.max() == 239:
                 continue
             # Corners are red, green, blue and white: green grows to the right, blue downwards.
             _, green, blue = drawn.image[y, x].astype(float).T

@@ -7,7 +7,8 @@ from dyad.core.errors import BadInput
 from dyad.synthetic.body import PARTS, BodyModel, Phenotype
 from dyad.synthetic.lighting import Light, Sky
 from dyad.synthetic.looks import STYLES, Fabric, Look, Material, Picture, packed
-from dyad.synthetic.patterns import PATTERNS, noise, pulse, to_linear, value_noise
+from dyad.synthetic.noise import noise, value_noise
+from dyad.synthetic.patterns import PATTERNS, pulse, to_linear, wave
 from dyad.synthetic.render import Renderer, Rendering, Surface
 
 FLIP = np.diag([1.0, -1.0, -1.0])
@@ -220,6 +221,28 @@ def test_pulses_are_averaged_exactly() -> None:
         at, duty, width = rng.uniform(-3, 3), rng.uniform(0.1, 0.9), rng.uniform(0.05, 2.5)
         fine = at + width * (np.arange(20000) + 0.5) / 20000 - width / 2
         assert abs(pulse(at, duty, width) - (fine % 1 < duty).mean()) < 1e-3
+
+
+def test_waves_too_fine_for_the_pixels_are_their_mean() -> None:
+    for duty in (0.04, 0.5, 0.96):
+        for width in (0.7, 0.93, 1.3, 4.0):
+            seen = [wave(width * k, duty, width) for k in range(200)]
+            assert np.ptp(seen) == 0
+            assert seen[0] == pytest.approx(duty)
+        assert np.ptp([wave(0.1 * k + 0.013, duty, 0.1) for k in range(20)]) > 0.2
+
+
+@pytest.mark.parametrize("pattern", ["tiles", "bricks", "checks", "stripes", "wood"])
+def test_far_patterns_show_no_rings(pattern: str) -> None:
+    material = Material(Fabric((0.9, 0.9, 0.9), (0.2, 0.2, 0.2), pattern, 0.15, seed=4, amount=0.0))
+    # The camera looks at the ground from 30 m: one pixel is twice as wide as the pattern.
+    points = np.array([[-60, 60, 30], [60, 60, 30], [60, -60, 30], [-60, -60, 30]], np.float32)
+    points += np.array((0, 0, 1), np.float32) * points[:, :1] * 0.1
+    board = Surface(points, np.array([[0, 1, 2], [0, 2, 3]], np.int32), points, material, smooth=False)
+    image = Renderer((120, 90))([board], 100.0, (59.5, 44.5), light=EVEN).image
+    assert image is not None
+    smoothed = image.astype(float).mean(-1)
+    assert smoothed.std() < 4
 
 
 def test_noise_has_the_gradient_that_it_says() -> None:

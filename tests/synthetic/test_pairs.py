@@ -3,6 +3,7 @@ import pytest
 
 from dyad.core.errors import BadUsage
 from dyad.synthetic.body import BodyModel, Phenotype, Shape
+from dyad.synthetic.looks import Look
 from dyad.synthetic.pairs import PAIRS, TOUCH, deepest, pair_takes
 from dyad.synthetic.rotations import unit
 from dyad.synthetic.takes import Take
@@ -38,6 +39,19 @@ def apart(pair: Pair, one: str, two: str) -> np.ndarray:
 def test_bodies_reach_into_one_another_by_no_more_than_is_said(pairs, kind: str) -> None:
     for seed in SEEDS:
         assert deepest(*pairs[kind, seed], every=5) <= TOUCH + 0.01
+
+
+def test_clothes_of_a_short_hug_need_room_too() -> None:
+    mesh = BodyModel.load().mesh("low")
+    for seed in (1, 4):
+        rng = np.random.default_rng(seed)
+        first, second = (BodyModel.load().shape(Phenotype.random(rng, children=0)) for _ in range(2))
+        one, two = (
+            Look.random(rng).dressed(shape.rest("low"), mesh.canonical, mesh.faces, mesh.part)
+            for shape in (first, second)
+        )
+        takes = pair_takes("hug", (first, second), rng, frames=24, fps=12, dressed=(one, two))
+        assert deepest(takes, (first, second), every=1, dressed=(one, two)) < TOUCH + 0.01
 
 
 @pytest.mark.parametrize("kind", PAIRS)

@@ -206,13 +206,58 @@ def test_whoever_sits_has_a_seat() -> None:
         assert (place is not None) == actor.take.source.endswith("sit")
         if place is not None:
             found += 1
-            middle, height, _ = place
             low = int(actor.take.translation[:, 1].argmin())
             body = actor.vertices(low)
-            above = np.linalg.norm(body[:, [0, 2]] - middle, axis=1) < 0.1
-            assert 0.2 < height < 0.7
-            assert body[above, 1].min() > height - 0.02
+            above = np.linalg.norm(body[:, [0, 2]] - place.middle, axis=1) < 0.1
+            assert 0.2 < place.height < 0.7
+            assert body[above, 1].min() > place.height - 0.02
     assert found
+
+
+def test_a_seat_is_where_somebody_will_sit_however_little_of_it_is_shown() -> None:
+    long, short = (Casting(frames, 12.0, pairs=0.0, detail="low") for frames in (90, 4))
+    standing = 0
+    for number in range(40):
+        company, brief = long(1, np.random.default_rng(number)), short(1, np.random.default_rng(number))
+        (actor,) = brief[0].at(Place(0.0, 0.0, 0.0))
+        place = seat(actor)
+        assert (place is None) == (seat(company[0].actors[0]) is None)
+        if place is None:
+            continue
+        standing += actor.take.translation[:, 1].min() > place.height + 0.25
+        ahead = np.array((np.sin(place.yaw), np.cos(place.yaw)))
+        for frame in range(4):
+            body = actor.vertices(frame)
+            away = body[:, [0, 2]] - place.middle
+            sunk = place.height - body[:, 1]
+            # The middle of the seat, from its front to its back, which legs never enter.
+            core = (abs(away @ ahead) < 0.12) & (abs(away @ (ahead[1], -ahead[0])) < 0.15)
+            assert sunk[core].max(initial=0.0) < 0.08
+    assert standing
+
+
+def test_nobody_is_hidden_all_the_time() -> None:
+    for seed in (101, 109):
+        scene = Recipe(detail="low", samples=1, lens=0.0)(seed)
+        times = (0, scene.frames // 2, scene.frames - 1)
+        for p, actor in enumerate(scene.actors):
+            alone = scene.with_(actors=[actor], surroundings=Surroundings())
+            shares = [(scene.measured(k).identity == p + 1).sum() / (alone.mask(k) > 0).sum().item() for k in times]
+            assert sum(share > 0.2 for share in shares) >= 1, f"seed {seed}, person {p}: {shares}"
+
+
+def test_everyone_in_a_mask_has_a_row() -> None:
+    camera = Camera.from_focal((32, 24), 600.0)
+    shape = BodyModel.load().shape(Phenotype())
+    still = Take(np.tile(np.eye(3), (1, 31, 1, 1)), shape.joints[:1], 12.0)
+    actor = Actor(shape, still, Look(), Place(0.0, -3.0, 0.0), detail="low")
+    path = CameraPath.static(camera, 1, position=(0.15, 0.7, 0.0))
+    scene = Scene([actor], path, Surroundings(), Light.of_world(0.3, 0.8), frames=1)
+    truth = scene.truth(COCO17)
+    assert (scene.mask(0) == 1).any()
+    assert truth.people == [0]
+    assert (truth.confidence == 0).all(), "no joint lies between hip and knee"
+    assert truth.box[0, 2] > truth.box[0, 0]
 
 
 def test_backgrounds_come_from_a_folder_of_images(tmp_path: Path) -> None:
@@ -230,6 +275,21 @@ def test_backgrounds_come_from_a_folder_of_images(tmp_path: Path) -> None:
     assert image.image is not None
     assert (image.image[open_][:, 1] > 100).all()
     assert (image.image[open_][:, 0] < 60).all()
+    for scene in before:
+        # Where the picture is not, people stand on ground of its colours; it lies above the horizon.
+        drawn = scene.render(0)
+        assert (scene.surroundings.things[0].solid.points[:, 1] == 0).all()
+        camera = scene.path.camera
+        rows, columns = np.nonzero(np.isinf(drawn.depth))
+        xy = torch.from_numpy(np.stack((columns, rows), -1).astype(float))
+        up = camera.rays(xy).numpy() @ scene.path.rotation[0] @ (0.0, 1.0, 0.0)
+        assert up.min() > -0.06
+        assert drawn.image is not None
+        ground = drawn.face >= sum(len(a.faces) for a in scene.actors)
+        ground &= (drawn.identity == 0) & np.isfinite(drawn.depth)
+        if ground.any():
+            red, green_, _ = drawn.image[ground].astype(float).mean(0)
+            assert green_ > 2 * red
 
 
 def test_pictures_are_neither_black_nor_white(scenes: list[Scene]) -> None:

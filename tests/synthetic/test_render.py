@@ -171,6 +171,23 @@ def test_a_plate_hides_the_wall_that_it_nearly_touches() -> None:
     assert (expected == out.occluded[::3, ::3]).mean() > 0.998
 
 
+def test_steep_and_far_ground_hides_nothing_of_itself() -> None:
+    u, v = np.meshgrid(np.linspace(-30, 30, 41), np.linspace(1, 70, 41))
+    points = np.stack((u, 1.5 + 0 * u, v), -1).reshape(-1, 3).astype(np.float32)
+    i, j = (k.ravel() for k in np.meshgrid(np.arange(40), np.arange(40)))
+    a = 41 * j + i
+    faces = np.concatenate((np.stack((a, a + 1, a + 42), 1), np.stack((a, a + 42, a + 41), 1))).astype(np.int32)
+    move = (rotation((0, 1, 0), 0.03), np.array((0.02, 0.01, -0.3)))
+    out = Renderer(SIZE)([surface((points, faces), move=move)], FOCAL, CENTRE)
+    ground = out.identity == 0
+    ground &= np.isfinite(out.depth)
+    y, x = np.mgrid[: SIZE[1], : SIZE[0]]
+    to = np.stack((x, y), -1) + out.flow
+    inside = ground & ((to > 0) & (to < np.array(SIZE) - 1)).all(-1)
+    assert inside.sum() > 4000
+    assert out.occluded[inside].mean() < 0.002
+
+
 def test_what_turns_its_back_is_hidden_by_itself() -> None:
     points, faces = ball(0.5, 30)
     disc = (points * (1, 1, 0.002)).astype(np.float32)

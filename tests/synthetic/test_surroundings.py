@@ -7,7 +7,7 @@ from dyad.core.camera import Camera
 from dyad.core.errors import BadInput
 from dyad.synthetic.buildings import Area
 from dyad.synthetic.cameras import CameraPath
-from dyad.synthetic.furniture import INDOORS, OUTDOORS, random_piece
+from dyad.synthetic.furniture import INDOORS, OUTDOORS, car, random_piece
 from dyad.synthetic.materials import Stuffs
 from dyad.synthetic.surroundings import FIRST_THING, Pictures, furnish, indoors, outdoors
 
@@ -96,6 +96,15 @@ def test_each_thing_stands_on_the_floor_at_a_likely_size_of_known_stuff(maker) -
     for solid, kind in pieces:
         assert stuffs(kind).fabric.scale > 0
         assert solid.faces.max() < len(solid.points)
+
+
+def test_wheels_stand_out_of_the_car() -> None:
+    for seed in range(4):
+        pieces = car(np.random.default_rng(seed))
+        reach = {
+            kind: np.abs(np.concatenate([s.points for s, k in pieces if k == kind])[:, 2]).max() for _, kind in pieces
+        }
+        assert reach["gloss"] + 0.02 < reach["rubber"] < reach["metal"]
 
 
 def test_a_piece_knows_which_points_of_the_floor_it_covers() -> None:

@@ -79,6 +79,20 @@ class Performer(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Seat:
+    """Where somebody sits: middle x, z in m on the floor, height in m, turn in rad."""
+
+    middle: tuple[float, float]
+    height: float
+    yaw: float
+
+    def at(self, place: Place) -> "Seat":
+        """The same about an origin that lies at a place."""
+        x, _, z = place(np.array((self.middle[0], 0.0, self.middle[1]))).tolist()
+        return Seat((x, z), self.height, self.yaw + place.yaw)
+
+
 @dataclass(frozen=True, eq=False)
 class Actor:
     """A person who plays a take.
@@ -86,6 +100,7 @@ class Actor:
     Attributes:
         shape: the body. take: its motion, one pose a frame of the scene, about an origin of its own. look: skin, hair
         and clothes. place: where that origin lies and how it is turned. detail: of the mesh, "full" or "low".
+        seat: what they sit on at some time, about the same origin.
     """
 
     shape: Shape
@@ -93,6 +108,7 @@ class Actor:
     look: Look
     place: Place = field(default=Place(0.0, 0.0, 0.0))
     detail: Detail = "full"
+    seat: "Seat | None" = None
 
     def __post_init__(self) -> None:
         if len(self.take.rotations) != len(self.take.translation) or not len(self.take.rotations):

@@ -28,7 +28,9 @@ def annotated(scene: "Scene", skeleton: Skeleton, each: "Callable[[int, Renderin
     """The truth of a scene; every frame is drawn, to know what is hidden, with its picture if `each` wants it.
 
     Person p of the tracks is the scene's actor p. Someone has a row in every frame in which at least one joint lies in
-    the image. `xyz` is in the camera frame of its own image. `confidence` is 1 for a joint that is seen, `HIDDEN` for
+    the image or one pixel shows a part of the body, so that everyone in a mask has a row.
+
+    `xyz` is in the camera frame of its own image. `confidence` is 1 for a joint that is seen, `HIDDEN` for
     one behind another person, a thing or the own body, 0 outside the image. `sigma` is 0. `box` is the extent of the
     whole body, hidden parts too, within the image. `world` is given where the camera never moves.
     """
@@ -72,7 +74,8 @@ def annotated_frame(
     xyz = scene.path.to_camera(world, frame)
     xy, inside = _pixels(scene, xyz)
     confidence = np.where(seen(scene, drawn, xyz, xy, skeleton), 1.0, HIDDEN) * inside
-    present = np.any(inside, axis=-1)
+    shown = np.bincount(drawn.identity.ravel(), minlength=len(world) + 1)[1 : len(world) + 1] > 0
+    present = np.any(inside, axis=-1) | shown
     box = np.zeros((len(world), 4))
     for p in np.flatnonzero(present):
         box[p] = outline(scene.body(int(p), frame), scene)

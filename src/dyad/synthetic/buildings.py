@@ -94,7 +94,8 @@ def _hung(corner: tuple, along: tuple, length: float, height: float, rng: np.ran
             wide, tall = rng.uniform(0.3, 0.85), rng.uniform(0.3, 0.9)
             low = rng.uniform(1.1, max(1.15, height - tall - 0.4))
             pieces.append((_on_wall(corner, along, at - 0.03, wide + 0.06, low - 0.03, tall + 0.06, 0.02), "wood"))
-            pieces.append((_on_wall(corner, along, at, wide, low, tall, 0.025), "picture"))
+            canvas = _on_wall(corner, along, at, wide, low, tall, 0.025)
+            pieces.append((canvas.lowered(tall), "picture"))
         else:
             wide = 0.3
         at += wide + rng.uniform(0.2, 1.6)

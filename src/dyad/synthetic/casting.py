@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyad.core.errors import BadInput
-from dyad.synthetic.actors import Actor
+from dyad.synthetic.actors import Actor, Seat
 from dyad.synthetic.body import PARTS, BodyModel, Detail, Phenotype, Shape, bone
 from dyad.synthetic.bvh import read_bvh
 from dyad.synthetic.looks import Look
@@ -94,7 +94,10 @@ class Casting:
         take = self._recorded(shape, files, rng) if files and rng.uniform() < self.recorded else None
         if take is None:
             whole, start = self._stretch(rng)
-            take = self._cut(random_take(shape, rng, frames=whole, fps=self.fps), start)
+            played = random_take(shape, rng, frames=whole, fps=self.fps)
+            # Whoever is shown only while still standing needs the seat where it will be.
+            where = _seat(Actor(shape, played, look, detail=self.detail))
+            return Company((Actor(shape, self._cut(played, start), look, detail=self.detail, seat=where),))
         return Company((Actor(shape, take, look, detail=self.detail),))
 
     def _stretch(self, rng: np.random.Generator) -> tuple[int, int]:
@@ -128,7 +131,12 @@ class Casting:
         first, second = (BodyModel.load().shape(phenotype) for phenotype, _ in people)
         kind = tuple(PAIRS)[int(rng.integers(len(PAIRS)))]
         whole, start = self._stretch(rng)
-        takes = pair_takes(kind, (first, second), rng, frames=whole, fps=self.fps)
+        mesh = BodyModel.load().mesh("low")
+        clad, clothed = (
+            look.dressed(shape.rest("low"), mesh.canonical, mesh.faces, mesh.part)
+            for shape, (_, look) in zip((first, second), people, strict=True)
+        )
+        takes = pair_takes(kind, (first, second), rng, frames=whole, fps=self.fps, dressed=(clad, clothed))
         actors = [
             Actor(shape, self._cut(take, start), look, detail=self.detail)
             for shape, take, (_, look) in zip((first, second), takes, people, strict=True)
@@ -136,18 +144,20 @@ class Casting:
         return Company(tuple(actors))
 
 
-def seat(actor: Actor) -> tuple[NDArray[np.float64], float, float] | None:
-    """Where somebody who sits needs a seat: middle (2,) x z, height in m, turn in rad; None for others."""
+def seat(actor: Actor) -> Seat | None:
+    """The seat in the world of somebody who sits; None for others."""
+    found = actor.seat or _seat(replace(actor, place=Place(0.0, 0.0, 0.0)))
+    return None if found is None else found.at(actor.place)
+
+
+def _seat(actor: Actor) -> Seat | None:
+    """The seat that the lowest pose of an actor at the origin asks for."""
     if not actor.take.source.endswith(": sit"):
         return None
-    hips = bone("Hips")
-    heights = actor.take.translation[:, 1]
-    low = int(heights.argmin())
+    low = int(actor.take.translation[:, 1].argmin())
     lowered = replace(actor, detail="low")
-    points = lowered.vertices(low)
-    bottom = points[lowered.part == PARTS.index("hips")]
+    bottom = lowered.vertices(low)[lowered.part == PARTS.index("hips")]
     rotations, translation = actor.placed
-    ahead = rotations[low, hips] @ (0.0, 0.0, 1.0)
-    flat = np.array((ahead[0], ahead[2])) / max(np.hypot(ahead[0], ahead[2]), 1e-6)
-    middle = translation[low, (0, 2)] - 0.04 * flat
-    return middle, float(bottom[:, 1].min()), float(np.arctan2(ahead[0], ahead[2]))
+    ahead = rotations[low, bone("Hips")] @ (0.0, 0.0, 1.0)
+    x, z = translation[low, (0, 2)] - 0.04 * ahead[[0, 2]] / max(np.hypot(ahead[0], ahead[2]), 1e-6)
+    return Seat((float(x), float(z)), float(bottom[:, 1].min()), float(np.arctan2(ahead[0], ahead[2])))

@@ -22,13 +22,22 @@ def _into(points: Floats, body: Floats, faces: NDArray[np.integer]) -> float:
     near = points[((points > low) & (points < high)).all(-1)]
     if not len(near):
         return 0.0
-    within = near[winding(near, body, faces) > 0.5]
-    if not len(within):
-        return 0.0
     corners = body[faces]
     middles = (corners + np.roll(corners, 1, axis=1)) / 2
+    flat = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    round_ = np.zeros_like(body)
+    for corner in range(3):
+        for axis in range(3):
+            round_[:, axis] += np.bincount(faces[:, corner], flat[:, axis], len(body))
     surface = np.concatenate((body, corners.mean(1), middles.reshape(-1, 3)))
-    return float(KDTree(surface).query(within)[0].max())
+    outward = np.concatenate((round_, flat, np.repeat(flat, 3, axis=0)))
+    depth, nearest = KDTree(surface).query(near)
+    # What lies well outside the nearest piece of surface is not inside; for the rest the costly question is asked.
+    height = ((near - surface[nearest]) * outward[nearest]).sum(-1)
+    likely = height < 0.5 * depth * np.linalg.norm(outward[nearest], axis=-1)
+    depth, near = depth[likely], near[likely]
+    within = winding(near, body, faces) > 0.5
+    return float(depth[within].max(initial=0.0))
 
 
 def winding(points: Floats, body: Floats, faces: NDArray[np.integer]) -> NDArray[np.float64]:

@@ -240,8 +240,14 @@ def car(rng: np.random.Generator) -> Pieces:
     upright = np.array(((1, 0, 0), (0, 0, 1), (0, -1, 0)))
     wheel = cylinder(0.31, 0.2)
     wheel = Solid(wheel.points @ upright.T, wheel.faces, wheel.texture)
-    wheels = [wheel.placed((x * length * 0.31, 0.31, z * (width / 2 - 0.1) + 0.1)) for x in (-1, 1) for z in (-1, 1)]
-    return [(body, "gloss"), (roof, "gloss"), (cabin, "glass"), *((w, "rubber") for w in wheels)]
+    hub = cylinder(0.17, 0.22)
+    hub = Solid(hub.points @ upright.T, hub.faces, hub.texture)
+    # Wheels stand out a little beyond the body, which would hide their upper halves.
+    spots = [(x * length * 0.31, 0.31, z * (width / 2 - 0.06)) for x in (-1, 1) for z in (-1, 1)]
+    wheels = [wheel.placed((x, y, z + 0.1)) for x, y, z in spots]
+    hubs = [hub.placed((x, y, z + 0.11)) for x, y, z in spots]
+    wheeled = [(joined(wheels), "rubber"), (joined(hubs), "metal")]
+    return [(body, "gloss"), (roof, "gloss"), (cabin, "glass"), *wheeled]
 
 
 Maker = Callable[[np.random.Generator], Pieces]

@@ -77,7 +77,8 @@ class Sky:
 
     Colours are sRGB 0 to 1. `rotation` (3, 3) takes the camera's directions to the sky's own (x right, y up, z towards
     the viewer; the view is along -z), so that the sky stands still while the camera turns. A `picture` lies on a
-    cylinder around: `span` radians of azimuth from side to side, mirrored beyond, its middle at elevation 0 and -z.
+    cylinder around: `span` radians of azimuth from side to side, mirrored beyond, its middle at -z, and the share
+    `sunk` of its height below elevation 0.
     """
 
     zenith: tuple[float, float, float] = (0.35, 0.52, 0.80)
@@ -87,6 +88,7 @@ class Sky:
     seed: int = 0
     picture: Picture | None = None
     span: float = 1.5
+    sunk: float = 0.5
     rotation: NDArray[np.float64] | None = None
 
     def turned(self, rotation: NDArray) -> "Sky":
@@ -98,7 +100,7 @@ class Sky:
         turn = np.diag([1.0, -1.0, -1.0]) if self.rotation is None else np.asarray(self.rotation, np.float64)
         colours = [np.asarray(c, np.float64) ** 2.2 for c in (self.zenith, self.horizon, self.below)]
         return np.array(
-            (*turn.ravel(), *np.concatenate(colours), self.clouds, self.seed, self.span, 0, 0, 0), np.float32
+            (*turn.ravel(), *np.concatenate(colours), self.clouds, self.seed, self.span, self.sunk, 0, 0), np.float32
         )
 
 

@@ -33,7 +33,7 @@ class Stuffs:
     """Materials by the name of the stuff; what is of the same stuff in one place looks the same.
 
     Args:
-        rng: of colours and patterns. picture: of the user's, for pictures on walls and prints; None makes them up.
+        rng: of colours and patterns. picture: of the user's, for pictures on walls; None makes them up.
     """
 
     rng: np.random.Generator
@@ -45,6 +45,13 @@ class Stuffs:
         if stuff not in self._made:
             self._made[stuff] = self._new(stuff)
         return self._made[stuff]
+
+    def canvas(self, wide: float, tall: float) -> Material:
+        """What hangs in a frame: the user's picture, as large as fills it, or one made up."""
+        if self.picture is None:
+            return self._new("picture")
+        height, width = self.picture.image.shape[:2]
+        return Material(Fabric(), self.picture, max(wide, tall * width / height))
 
     def anew(self) -> "Stuffs":
         """Materials of their own for the next thing."""
@@ -66,8 +73,6 @@ class Stuffs:
                     gloss,
                 )
             )
-        if stuff == "picture" and self.picture is not None:
-            return Material(Fabric(), self.picture, float(rng.uniform(0.5, 1.2)))
         if stuff in ("floor", "ground", "wall", "other wall", "plaster"):
             return self._surface(stuff)
         if stuff in ("paint", "gloss", "fabric", "print", "picture"):

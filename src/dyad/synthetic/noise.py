@@ -16,7 +16,7 @@ _TABLE = np.random.Generator(np.random.PCG64(1)).uniform(-1, 1, _LAST + 1).astyp
 _TABLE = np.append(_TABLE, _TABLE[:1])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def noise(x, y, z, seed):
     """Smooth noise of cell size 1: value in -1 to 1, and its gradient."""
     fx, fy, fz = math.floor(x), math.floor(y), math.floor(z)
@@ -38,7 +38,7 @@ def noise(x, y, z, seed):
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def value_noise(x, y, z, seed):
     """As `noise`, without the gradient and faster."""
     fx, fy, fz = math.floor(x), math.floor(y), math.floor(z)
@@ -56,7 +56,7 @@ def value_noise(x, y, z, seed):
     return a + z * z * (3 - 2 * z) * (b - a)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def fractal(x, y, z, seed, cell, octaves, width):
     """Noise in octaves from cells of that size (m) downwards, each half as strong, those too fine for the pixel left
     out; about -1 to 1."""

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import NamedTuple, TypedDict
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dyad.core.errors import BadUsage
 from dyad.synthetic.body import Shape
@@ -12,14 +13,19 @@ from dyad.synthetic.contact import penetration
 from dyad.synthetic.gait import Walk
 from dyad.synthetic.measures import Anatomy
 from dyad.synthetic.paths import Line
+from dyad.synthetic.skinning import skin
 from dyad.synthetic.strolling import Reach, Span, Stroller
 from dyad.synthetic.takes import Take
 
 Random = np.random.Generator
+Floats = NDArray[np.floating]
 TOUCH = 0.05
 """Depth in m up to which bodies may reach into one another: skin and clothes that give way."""
 _AHEAD, _BACK = -np.pi / 2, np.pi / 2
-_CHECKED = 8
+_SAMPLES = 16
+"""Least number of frames looked at, spread over a take, as far as it has so many; long ones in every eighth frame."""
+_EVERY = 8
+_HUG = 0.33
 _APART, _TRIES = 0.03, 6
 
 
@@ -35,40 +41,59 @@ class Manner(TypedDict):
     beat: float
 
 
-def pair_takes(kind: str, shapes: tuple[Shape, Shape], rng: Random, *, frames: int, fps: float) -> tuple[Take, Take]:
+def pair_takes(
+    kind: str,
+    shapes: tuple[Shape, Shape],
+    rng: Random,
+    *,
+    frames: int,
+    fps: float,
+    dressed: tuple[Floats, Floats] | None = None,
+) -> tuple[Take, Take]:
     """Two takes of an act of `PAIRS`, about the origin, along z; everything comes from `rng`.
 
-    Bodies reach into one another by at most `TOUCH`, as far as `penetration` of the coarse meshes tells on every eighth
-    frame: people who come too near are moved apart, and of what was tried the best is taken.
+    Bodies reach into one another by at most `TOUCH`, as far as `penetration` of the coarse meshes tells on some of the
+    frames: people who come too near are moved apart, and of what was tried the best is taken. `dressed` are the coarse
+    meshes (V, 3) m at rest with clothes on, which need room too.
     """
     if kind not in PAIRS:
         raise BadUsage(f"acts of two people are {', '.join(PAIRS)}, got {kind!r}")
     both = PAIRS[kind](shapes, rng, frames / fps)
     best: tuple[float, tuple[Take, Take]] | None = None
-    for more in range(_TRIES):
+    more = 0.0
+    for _ in range(_TRIES):
         first, second = (
             replace(one.take(shape, frames=frames, fps=fps), source=f"dyad: {kind}")
-            for one, shape in zip(both.at(both.gap + more * _APART), shapes, strict=True)
+            for one, shape in zip(both.at(both.gap + more), shapes, strict=True)
         )
-        depth = deepest((first, second), shapes)
+        every = max(1, min(_EVERY, frames // _SAMPLES))
+        depth = deepest((first, second), shapes, every=every, dressed=dressed)
         if best is None or depth < best[0]:
             best = depth, (first, second)
         if depth <= TOUCH:
             break
+        more += max(_APART, 0.7 * (depth - TOUCH))
     if best is None:
         raise RuntimeError("no gap was tried")
     return best[1]
 
 
-def deepest(takes: tuple[Take, Take], shapes: tuple[Shape, Shape], *, every: int = _CHECKED) -> float:
-    """The largest `penetration` in m over every `every`-th frame."""
+def deepest(
+    takes: tuple[Take, Take],
+    shapes: tuple[Shape, Shape],
+    *,
+    every: int = _EVERY,
+    dressed: tuple[Floats, Floats] | None = None,
+) -> float:
+    """The largest `penetration` in m over every `every`-th frame, of the bare or the `dressed` coarse meshes."""
     frames = np.arange(0, min(len(take) for take in takes), every)
+    mesh = shapes[0].model.mesh("low")
+    rests = dressed or (shapes[0].rest("low"), shapes[1].rest("low"))
     meshes = [
-        shape.pose(take.rotations[frames], take.translation[frames], "low")
-        for take, shape in zip(takes, shapes, strict=True)
+        skin(rest, mesh.bones, mesh.weights, shape.movements(take.rotations[frames], take.translation[frames]))
+        for take, shape, rest in zip(takes, shapes, rests, strict=True)
     ]
-    faces = shapes[0].model.mesh("low").faces
-    return max(penetration(one, two, faces) for one, two in zip(*meshes, strict=True))
+    return max(penetration(one, two, mesh.faces) for one, two in zip(*meshes, strict=True))
 
 
 def facing(shapes: tuple[Shape, Shape], rng: Random, seconds: float) -> Both:
@@ -122,14 +147,17 @@ def hug(shapes: tuple[Shape, Shape], rng: Random, seconds: float) -> Both:
                 up = other.chest_height + (0.07 if over else -0.25) * other.scale
                 up = min(up, own.chest_height + 0.22)
                 wide = (left * 0.5 * own.scale, up, 0.3 * own.scale)
-                closed = (left * (0.1 if over else 0.16) * other.scale, up, gap + 0.15 * other.scale)
+                # Who needs more room is wider, too: arms go farther round.
+                more = gap - _HUG
+                aside = (0.1 if over else 0.16) * other.scale + 0.6 * more
+                closed = (left * aside, up, gap + 0.15 * other.scale + 0.5 * more)
                 elbow = (left * 1.0, 0.4 if over else -0.2, 0.0)
                 reaches.append(Reach(Span(start - 0.5, start + 0.6, 0.5), wide, side, along=True, elbow=elbow))
                 reaches.append(Reach(Span(start + 0.1, seconds + 2, 0.6), closed, side, along=True, elbow=elbow))
             out.append(tuple(reaches))
         return out[0], out[1]
 
-    return _approach(shapes, rng, seconds, 0.33, hands, bow=0.05, talk=False)
+    return _approach(shapes, rng, seconds, _HUG, hands, bow=0.05, talk=False)
 
 
 def passing(shapes: tuple[Shape, Shape], rng: Random, seconds: float) -> Both:

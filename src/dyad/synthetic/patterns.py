@@ -24,7 +24,7 @@ COLOUR, OTHER, PATTERN, SCALE, SEED, AMOUNT, GLOSS = 0, 3, 6, 7, 8, 9, 10
 FABRIC = 12
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def _hash(x, y, z, seed):
     h = (x * 374761393 + y * 668265263 + z * 2147483647 + seed * 1274126177) & 0xFFFFFFFF
     h = ((h ^ (h >> 13)) * 1274126177) & 0xFFFFFFFF
@@ -32,29 +32,30 @@ def _hash(x, y, z, seed):
     return ((h ^ (h >> 16)) & 0xFFFF) * (1.0 / 65535.0)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def smooth(low, high, x):
     """0 below `low`, 1 above `high`, a cubic between."""
-    t = (x - low) / (high - low)
+    # The reciprocal of what is known when this is compiled costs nothing.
+    t = (x - low) * (1.0 / (high - low))
     t = 0.0 if t < 0.0 else (1.0 if t > 1.0 else t)
     return t * t * (3.0 - 2.0 * t)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def inside(distance, width):
     """Share of a pixel of that width that lies inside an edge, `distance` m away (positive inside)."""
-    t = distance / (width + 1e-6) + 0.5
+    t = distance * (1.0 / (width + 1e-6)) + 0.5
     return 0.0 if t < 0.0 else (1.0 if t > 1.0 else t)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def kept(wavelength, width):
     """How much of a wave a pixel grid of that width carries: all of a long one, nothing of a short one."""
-    t = (0.65 - width / wavelength) * 2.5
+    t = 1.625 - width * (2.5 / wavelength)
     return 0.0 if t < 0.0 else (1.0 if t > 1.0 else t)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def pulse(u, duty, width):
     """A wave of period 1 that is 1 for a `duty` share of it and 0 for the rest, averaged over `width`."""
     if width < 1e-4:
@@ -64,7 +65,7 @@ def pulse(u, duty, width):
     return (fb * duty + min(b - fb, duty) - fa * duty - min(a - fa, duty)) / width
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def wave(u, duty, width):
     """As `pulse`, fading to its mean as pixels of that width come to half a period: a mean over the width alone still
     lets through a part of what the pixel grid then shows as rings."""
@@ -75,7 +76,7 @@ def wave(u, duty, width):
     return t if k >= 1.0 else duty + k * (t - duty)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def _mixed(row, k, t):
     s = 1.0 - t
     return (
@@ -85,33 +86,32 @@ def _mixed(row, k, t):
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def winds(row, k):
     """Whether the fabric's pattern asks how far around the body a point is."""
     pattern = int(row[k + PATTERN])
-    return pattern == PINSTRIPES or pattern == CHECKS or pattern == DOTS
+    return pattern in (PINSTRIPES, CHECKS, DOTS)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def cloth(row, k, x, y, z, u, v, chest, du, dv, width):
     """Colour of a fabric. `x, y, z` on the body, `u` around and `v` along it, `chest` 1 where a print may lie."""
     pattern, scale, seed = int(row[k + PATTERN]), row[k + SCALE], int(row[k + SEED])
-    t = 0.0
+    t, one = 0.0, 1.0 / scale
     if pattern == STRIPES:
-        t = wave(v / scale, row[k + AMOUNT], dv / scale)
+        t = wave(v * one, row[k + AMOUNT], dv * one)
     elif pattern == PINSTRIPES:
-        t = wave(u / scale, row[k + AMOUNT], du / scale)
+        t = wave(u * one, row[k + AMOUNT], du * one)
     elif pattern == CHECKS:
-        t = 0.5 * (wave(u / scale, 0.45, du / scale) + wave(v / scale, 0.45, dv / scale))
-        fine = wave(u / scale + 0.3, 0.06, du / scale) + wave(v / scale + 0.3, 0.06, dv / scale)
+        t = 0.5 * (wave(u * one, 0.45, du * one) + wave(v * one, 0.45, dv * one))
+        fine = wave(u * one + 0.3, 0.06, du * one) + wave(v * one + 0.3, 0.06, dv * one)
         t = min(1.0, t + 0.5 * row[k + AMOUNT] * fine)
     elif pattern == NOISE:
         value = fractal(x, y, z, seed, scale, 3, width)
-        t = smooth(-0.12 - 0.5 * width / scale, 0.12 + 0.5 * width / scale, value)
+        t = smooth(-0.12 - 0.5 * width * one, 0.12 + 0.5 * width * one, value)
     elif pattern == DOTS:
-        flat = 1.0 / scale
-        a = u * flat - math.floor(u * flat) - 0.5
-        b = v * flat - math.floor(v * flat) - 0.5
+        a = u * one - math.floor(u * one) - 0.5
+        b = v * one - math.floor(v * one) - 0.5
         share = inside((0.28 - math.sqrt(a * a + b * b)) * scale, width)
         even = 3.1416 * 0.28 * 0.28
         sharp = kept(scale, width)
@@ -123,7 +123,7 @@ def cloth(row, k, x, y, z, u, v, chest, du, dv, width):
     return r * weave, g * weave, b * weave
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def _print(x, y, seed, scale, width):
     """A blocky emblem of that half width on the chest, or a few lines of letters, by seed."""
     cx, cy = x / scale, (y - 1.24) / scale
@@ -141,28 +141,28 @@ def _print(x, y, seed, scale, width):
     return edge * line * smooth(-0.05 - width / scale, 0.05 + width / scale, value)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def ground(row, k, u, v, w, du, dv, width):
     """Colour of a material at texture coordinates `u, v` (m, `w` for noise only)."""
     pattern, scale, seed, amount = int(row[k + PATTERN]), row[k + SCALE], int(row[k + SEED]), row[k + AMOUNT]
-    tone, t = 1.0, 0.0
+    tone, t, one = 1.0, 0.0, 1.0 / scale
     if pattern in (TILES, CHECKS):
-        a, b = u / scale, v / scale
+        a, b = u * one, v * one
         cell = kept(scale, width)
         if pattern == CHECKS:
-            p, q = 2 * wave(0.5 * a, 0.5, 0.5 * du / scale) - 1, 2 * wave(0.5 * b, 0.5, 0.5 * dv / scale) - 1
+            p, q = 2 * wave(0.5 * a, 0.5, 0.5 * du * one) - 1, 2 * wave(0.5 * b, 0.5, 0.5 * dv * one) - 1
             t = 0.5 + 0.5 * p * q
         else:
-            t = 1.0 - wave(a, 0.96, du / scale) * wave(b, 0.96, dv / scale)
+            t = 1.0 - wave(a, 0.96, du * one) * wave(b, 0.96, dv * one)
         tint = _hash(math.floor(a), math.floor(b), 3, seed) - 0.5
         tone = (1 + 0.24 * amount * tint * cell) * (1 + 0.22 * amount * fractal(u, v, w, seed, 0.22, 3, width))
     elif pattern == BRICKS:
-        b = v / (0.32 * scale)
+        b = 3.125 * v * one
         course = math.floor(b)
-        a = u / scale + 0.5 * (course - 2 * math.floor(0.5 * course))
+        a = u * one + 0.5 * (course - 2 * math.floor(0.5 * course))
         # Courses that the pixels cannot tell apart have their upright joints everywhere.
-        upright = 0.95 + (wave(a, 0.95, du / scale) - 0.95) * kept(0.32 * scale, dv)
-        t = 1.0 - upright * wave(b, 0.86, dv / (0.32 * scale))
+        upright = 0.95 + (wave(a, 0.95, du * one) - 0.95) * kept(0.32 * scale, dv)
+        t = 1.0 - upright * wave(b, 0.86, 3.125 * dv * one)
         tint = _hash(math.floor(a), int(course), 5, seed) - 0.5
         tone = 1 + 0.5 * amount * tint * kept(0.5 * scale, width) + 0.3 * fractal(u, v, w, seed, 0.06, 3, width)
     elif pattern == GRASS:
@@ -172,16 +172,16 @@ def ground(row, k, u, v, w, du, dv, width):
         t = 0.5 + 0.45 * fractal(u, v, w, seed, 2.0 * scale, 2, width)
         tone = 1 + 0.55 * amount * fractal(u, v, w, seed + 3, 0.05, 3, width)
     elif pattern == WOOD:
-        board = math.floor(u / scale)
+        board = math.floor(u * one)
         drift = 3.0 * _hash(int(board), 0, 1, seed)
         grain = fractal(8 * u, 0.7 * v + drift, w, seed + int(board) % 64, 0.12, 3, max(8 * du, 0.7 * dv))
         t = 0.5 + 0.7 * grain + 0.35 * (_hash(int(board), 1, 2, seed) - 0.5) * kept(scale, du)
-        tone = 0.55 + 0.45 * wave(u / scale, 0.97, du / scale)
+        tone = 0.55 + 0.45 * wave(u * one, 0.97, du * one)
     elif pattern == CARPET:
         t = 0.5 + 0.7 * fractal(u, v, w, seed, 0.3 * scale, 2, width)
         tone = 1 + 0.5 * amount * fractal(u, v, w, seed + 3, 0.02, 2, width)
     elif pattern == STRIPES:
-        t = wave(v / scale, 0.5, dv / scale)
+        t = wave(v * one, 0.5, dv * one)
     elif pattern == NOISE:
         t = 0.5 + 0.9 * fractal(u, v, w, seed, scale, 4, width)
     else:
@@ -192,7 +192,7 @@ def ground(row, k, u, v, w, du, dv, width):
     return r * tone, g * tone, b * tone
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def pictured(texels, first, height, width, x, y, reach):
     """Linear RGB of a mip pyramid at (x, y) texels of its finest level, averaged over `reach` texels; mirrored beyond.
 
@@ -230,13 +230,13 @@ def pictured(texels, first, height, width, x, y, reach):
     return r, g, b
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def _folded(i, n):
     i = i % (2 * n)
     return i if i < n else 2 * n - 1 - i
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def _linear(value):
     t = value / 255.0
     return t * t * (0.7 + 0.3 * t)

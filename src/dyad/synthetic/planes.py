@@ -12,7 +12,7 @@ from numba import njit
 SUM, DEPTH, FREE = 9, 12, 15
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, inline="always")
 def plane(points, faces, f, out):
     """Fill the slots before `FREE` for face `f`; `points` (V, 3 or more) in camera axes."""
     a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
@@ -27,9 +27,9 @@ def plane(points, faces, f, out):
     out[DEPTH], out[DEPTH + 1], out[DEPTH + 2] = az, bz, gz
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, inline="always")
 def shares(g, rx, ry):
-    """The barycentrics of a ray (rx, ry, 1) in plane `g`, and their sum before they were divided by it."""
+    """The barycentrics of a ray (rx, ry, 1) in plane `g`, and one over the sum that they were divided by."""
     e0 = g[0] * rx + g[1] * ry + g[2]
     e1 = g[3] * rx + g[4] * ry + g[5]
     e2 = g[6] * rx + g[7] * ry + g[8]
@@ -37,10 +37,10 @@ def shares(g, rx, ry):
     if total == 0.0:
         return 1.0 / 3, 1.0 / 3, 1.0 / 3, 0.0
     one = 1.0 / total
-    return e0 * one, e1 * one, e2 * one, total
+    return e0 * one, e1 * one, e2 * one, one
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, inline="always")
 def carried(g, values, k, faces, f, out, to):
     """Put a 3 by 3 matrix at slot `to` of `out`: times a ray, over the sum, it is what `values` (V, k to k + 2) of the
     corners are where the ray meets the face."""
@@ -51,7 +51,7 @@ def carried(g, values, k, faces, f, out, to):
             out[to + 3 * i + j] = p * g[j] + q * g[3 + j] + r * g[6 + j]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, inline="always")
 def along(g, at, rx, ry):
     """Row of a matrix at slot `at`, times a ray."""
     return g[at] * rx + g[at + 1] * ry + g[at + 2]

@@ -18,13 +18,15 @@ from dyad.synthetic.lens import Lens
 from dyad.synthetic.lighting import Light, Sky
 from dyad.synthetic.materials import Stuffs
 from dyad.synthetic.scenes import Scene
+from dyad.synthetic.sightlines import cleared, hidden
 from dyad.synthetic.solids import box
 from dyad.synthetic.staging import Staging
-from dyad.synthetic.surroundings import FIRST_THING, Pictures, Surroundings, Thing, furnish, indoors, outdoors
+from dyad.synthetic.surroundings import FIRST_THING, Pictures, Surroundings, Thing, before, furnish, indoors, outdoors
 
 CameraKind = Literal["static", "panning", "handheld", "walking"]
 MOST_PEOPLE = 32
 _SEEDS = ("camera", "cast", "stage", "place", "things", "light", "lens")
+_STAGINGS = 4
 _LARGEST_ROOM = 13.0
 _METERED = 64
 _LEVELS = (85.0, 150.0)
@@ -107,10 +109,14 @@ class Recipe:
         )
         companies = casting(count, rngs["cast"])
         staging = Staging(shot.path, shot.near, shot.far, crossings=self.crossings, clearance=self.clearance)
-        places = staging([company.joints for company in companies], rngs["stage"])
-        actors = [a for company, place in zip(companies, places, strict=True) for a in company.at(place)]
+        for _ in range(_STAGINGS):
+            places = staging([company.joints for company in companies], rngs["stage"])
+            actors = [a for company, place in zip(companies, places, strict=True) for a in company.at(place)]
+            if not hidden(actors, shot.path, self.frames):
+                break
         footprints = [place(c.joints) for c, place in zip(companies, places, strict=True)]
         surroundings, light = _set(self, shot, actors, footprints, pictures, rngs)
+        surroundings = cleared(surroundings, actors, shot.path, self.frames)
         scene = Scene(
             actors,
             shot.path,
@@ -212,14 +218,16 @@ def _set(
     draws = rng.uniform(size=2)
     fits = extent < _LARGEST_ROOM and draws[0] < 0.6
     inside = fits if recipe.indoors is None else recipe.indoors
-    builder = indoors if inside else outdoors
-    things, area = builder(people, shot.path, rng, pictures)
     sky = _sky(rng)
     if pictures is not None and draws[1] < 0.5 and recipe.indoors is not True:
-        # People before a photograph, with nothing around them.
-        things, inside = [], False
+        # People on open ground before a photograph of what is far away.
+        picture, inside = pictures.pick(rng), False
+        things, area, sunk = before(picture, people, shot.path, rng)
         span = 2 * math.atan(recipe.size[0] / 2 / float(shot.path.camera.focal[0]))
-        sky = replace(sky, picture=pictures.pick(rng), span=float(span * rng.uniform(1.05, 1.6)))
+        sky = replace(sky, picture=picture, span=float(span * rng.uniform(1.05, 1.6)), sunk=sunk)
+    else:
+        builder = indoors if inside else outdoors
+        things, area = builder(people, shot.path, rng, pictures)
     rng = rngs["things"]
     seats = _seats(actors, rng)
     count, hiding = (int(rng.integers(most + 1)) for most in (recipe.furniture, recipe.hiding))
@@ -233,9 +241,9 @@ def _seats(actors: list[Actor], rng: np.random.Generator) -> list[Thing]:
     """Something to sit on for everyone who sits."""
     things = []
     for found in filter(None, map(seat, actors)):
-        (x, z), height, yaw = found
         wide, deep = rng.uniform(0.36, 0.6), rng.uniform(0.3, 0.4)
-        solid = box(float(wide), max(height, 0.1), float(deep)).placed((float(x), 0.0, float(z)), yaw)
+        x, z = found.middle
+        solid = box(float(wide), max(found.height, 0.1), float(deep)).placed((x, 0.0, z), found.yaw)
         kind = ("wood", "fabric", "paint")[int(rng.integers(3))]
         things.append(Thing(solid, Stuffs(rng)(kind), FIRST_THING + len(things)))
     return things

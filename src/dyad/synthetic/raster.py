@@ -9,6 +9,9 @@ compute the same number with opposite sign for it, so that each pixel on it belo
 A pixel's value depends on nothing but the triangles, so bands of rows can be drawn by any number of threads with the
 same bytes. The kernels release the GIL; numba's own threads are not used, since they do not survive a fork.
 
+They allocate nothing, so that `_nrt=False` frees them from counting references to the arrays that they are handed,
+which took more time than the work itself and, being atomic, kept threads from one another.
+
 numba keys its cache by the file of the outermost kernel alone: after a change in a file of functions that kernels call
 (patterns, clothes), remove `__pycache__/*.nb?`.
 """
@@ -83,7 +86,7 @@ def normals(points: NDArray[np.float32], faces: NDArray[np.int32], smooth: NDArr
     return out
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def _project(points, lens, near, out):
     for i in range(points.shape[0]):
         z = np.float64(points[i, 2])
@@ -95,7 +98,7 @@ def _project(points, lens, near, out):
             out[i, 1] = np.nan
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def _normals(points, faces, smooth, out):
     for f in range(faces.shape[0]):
         if not smooth[f]:
@@ -116,7 +119,7 @@ def _normals(points, faces, smooth, out):
             out[i, 2] /= length
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def _bounds(points, a, b, c, lens, near):
     """The pixels that the part of a triangle before the near plane may touch: x0, x1, y0, y1."""
     x0, x1, y0, y1 = _UNBOUND, -_UNBOUND, _UNBOUND, -_UNBOUND
@@ -141,7 +144,7 @@ def _bounds(points, a, b, c, lens, near):
     return x0 - 1, x1 + 1, y0 - 1, y1 + 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def _draw(points, pixels, faces, closed, lens, near, first, last, face, inverse):
     width = face.shape[1]
     nearest = 1.0 / near
@@ -198,7 +201,7 @@ def _draw(points, pixels, faces, closed, lens, near, first, last, face, inverse)
                     face[y, x] = f
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def hit(points, faces, f, rx, ry):
     """Where the ray (rx, ry, 1) meets the plane of face `f`: depth in m and the three barycentrics there."""
     a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]

@@ -38,7 +38,7 @@ class Samples(IterableDataset[Sample]):
     * of the first frame: `flow` (2, H, W) px to the second, 0 where not `known` (H, W); `occluded` (H, W), pixels that
       the second does not show; `identity` (H, W) int16, p + 1 where person p is seen, 100 and more for things, else 0;
       `part` (H, W) uint8 of `body.PARTS`; `depth` (H, W) m, inf where nothing is.
-    * `present` (2, P), who is at least partly in the image; `xy` (2, P, J, 2) px; `xyz` (2, P, J, 3) m in the camera
+    * `present` (2, P), who has a joint or pixel in the image; `xy` (2, P, J, 2) px; `xyz` (2, P, J, 3) m in the camera
       frame of its own image; `confidence` (2, P, J), 1 seen, 0.25 hidden, 0 outside; `box` (2, P, 4) px. Values of
       those not present are 0.
     * the camera: `focal` (2,), `centre` (2,) px; `rotation` (2, 3, 3) world to camera axes; `position` (2, 3) m.

@@ -49,7 +49,7 @@ def shade(
     `seen` (H, W) is the z-buffer's face at pixel centres, `fine` (2 H, 2 W) the z-buffer of the four samples around (of
     size 0 for one sample a pixel). A pixel whose samples agree is shaded once. `vertices` (V, 10) are points, normals,
     texture coordinates, part; `faces` (F, 4) corners and row in `looks`; `numbers` from `numbered`; `shadow` is the
-    sun's z-buffer and `most` its blocks. (Few arrays, since handing one to a function costs the kernel as much as using it.)
+    sun's z-buffer and `most` its blocks.
     """
     height, width = seen.shape
     image = np.empty((height, width, 3), np.uint8)
@@ -58,7 +58,7 @@ def shade(
     def kernel(first: int, last: int) -> None:
         _shade(
             seen, fine.face, fine.inverse, vertices, faces, looks, numbers, shadow, most, texels, table,
-            first, last, image,
+            np.empty(_SIDE + 1), first, last, image,
         )  # fmt: skip
 
     in_bands(kernel, height, threads)
@@ -72,7 +72,7 @@ def numbered(
     return np.concatenate((lens, light, frame.ravel(), shadow_lens, [texel], sky, picture)).astype(np.float64)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, inline="always")
 def _sky(numbers, texels, rx, ry):
     sky, picture, pixel = numbers[_SKY:_PICTURE], numbers[_PICTURE:], 1.0 / numbers[_LENS]
     dx = sky[0] * rx + sky[1] * ry + sky[2]
@@ -82,7 +82,7 @@ def _sky(numbers, texels, rx, ry):
     if picture[0] >= 0:
         density = picture[2] / sky[20]
         x = math.atan2(dx, -dz) * density + 0.5 * picture[2]
-        y = -dy / max(flat, 1e-3) * density + 0.5 * picture[1]
+        y = -dy / max(flat, 1e-3) * density + (1.0 - sky[21]) * picture[1]
         first, high, wide = int(picture[0]), int(picture[1]), int(picture[2])
         return pictured(texels, first, high, wide, x, y, pixel * density)
     rise = dy / math.sqrt(flat * flat + dy * dy)
@@ -100,7 +100,7 @@ def _sky(numbers, texels, rx, ry):
     return r + (sky[15] - r) * down, g + (sky[16] - g) * down, b + (sky[17] - b) * down
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, inline="always")
 def _lit(numbers, inverse, most, px, py, pz, nx, ny, nz):
     """How much of the sun a point sees, 0 to 1: the share of 3 by 3 texels around that lie no nearer the sun."""
     size = inverse.shape[0]
@@ -114,18 +114,17 @@ def _lit(numbers, inverse, most, px, py, pz, nx, ny, nz):
         pz + away * nz - numbers[_FRAME + 11],
     )
     z = numbers[_FRAME + 6] * px + numbers[_FRAME + 7] * py + numbers[_FRAME + 8] * pz
-    x = (numbers[_FRAME + 0] * px + numbers[_FRAME + 1] * py + numbers[_FRAME + 2] * pz) / z * numbers[
-        _CAST + 0
-    ] + numbers[_CAST + 2]
-    y = (numbers[_FRAME + 3] * px + numbers[_FRAME + 4] * py + numbers[_FRAME + 5] * pz) / z * numbers[
-        _CAST + 1
-    ] + numbers[_CAST + 3]
+    one = 1.0 / z
+    x = (numbers[_FRAME] * px + numbers[_FRAME + 1] * py + numbers[_FRAME + 2] * pz) * one
+    y = (numbers[_FRAME + 3] * px + numbers[_FRAME + 4] * py + numbers[_FRAME + 5] * pz) * one
+    x, y = x * numbers[_CAST] + numbers[_CAST + 2], y * numbers[_CAST + 1] + numbers[_CAST + 3]
     if not (2.0 < x < size - 3.0 and 2.0 < y < size - 3.0):
         return 1.0
     i, j = int(y), int(x)
-    limit = 1.0 / (z - 0.004 - 0.5 * texel)
-    if most[i >> 3, j >> 3] <= limit:
+    z -= 0.004 + 0.5 * texel
+    if most[i >> 3, j >> 3] * z <= 1.0:
         return 1.0
+    limit = 1.0 / z
     ay, ax = y - i, x - j
     total = 0.0
     for k in range(4):
@@ -142,7 +141,7 @@ def _lit(numbers, inverse, most, px, py, pz, nx, ny, nz):
     return total / 9.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def _tilt(n, e1, e2, c1, c2, x, y, z, seed, strength, width):
     """Normal `n` tilted by the folds of cloth: a height over canonical axes, whose slope the triangle's edges carry
     over (`e1`, `e2` in camera axes, `c1`, `c2` the same two in canonical ones)."""
@@ -165,13 +164,13 @@ def _tilt(n, e1, e2, c1, c2, x, y, z, seed, strength, width):
     return _unit(n[0] - s1 * e1[0] - s2 * e2[0], n[1] - s1 * e1[1] - s2 * e2[1], n[2] - s1 * e1[2] - s2 * e2[2])
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, inline="always")
 def _unit(x, y, z):
-    length = math.sqrt(x * x + y * y + z * z) + 1e-20
-    return x / length, y / length, z / length
+    one = 1.0 / (math.sqrt(x * x + y * y + z * z) + 1e-20)
+    return x * one, y * one, z * one
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, inline="always")
 def _edge(vertices, k, a, b):
     return (
         vertices[b, k] - vertices[a, k],
@@ -180,7 +179,7 @@ def _edge(vertices, k, a, b):
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, inline="always")
 def _material(row, texels, at, du, dv):
     """Linear RGB of a material at texture coordinates `at`, of which a pixel covers `du` by `dv`."""
     if int(row[rows.MATERIAL + PATTERN]) == PICTURE:
@@ -191,7 +190,7 @@ def _material(row, texels, at, du, dv):
     return ground(row, rows.MATERIAL, at[0], at[1], at[2], du, dv, max(du, dv))
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, inline="always")
 def _met(vertices, faces, f, smoothed, g):
     """Fill `g` for face `f`."""
     plane(vertices, faces, f, g)
@@ -205,27 +204,25 @@ def _met(vertices, faces, f, smoothed, g):
         carried(g, vertices, _NORMAL, faces, f, g, _TURNED)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def _surface(f, rx, ry, g, vertices, faces, row, numbers, shadow, most, texels):
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, inline="always")
+def _surface(f, rx, ry, pixel, g, vertices, faces, row, numbers, shadow, most, texels):
     """Linear RGB of face `f`, that `g` was filled for, where the ray (rx, ry, 1) meets it."""
-    focal = numbers[_LENS]
-    u, v, w, total = shares(g, rx, ry)
-    one = 1.0 / total if total != 0.0 else 0.0
+    u, v, w, one = shares(g, rx, ry)
     z = u * g[DEPTH] + v * g[DEPTH + 1] + w * g[DEPTH + 2]
     px, py, pz = rx * z, ry * z, z
     gx, gy, gz, side = g[_FLAT], g[_FLAT + 1], g[_FLAT + 2], g[_SIDE]
     n = (gx, gy, gz)
     if row[rows.SMOOTH] > 0.0:
-        turn = side if total > 0.0 else -side
+        turn = side if one > 0.0 else -side
         nx, ny, nz = along(g, _TURNED, rx, ry), along(g, _TURNED + 3, rx, ry), along(g, _TURNED + 6, rx, ry)
         n = _unit(turn * nx, turn * ny, turn * nz)
-    ray = math.sqrt(rx * rx + ry * ry + 1.0)
     at = (along(g, _AT, rx, ry) * one, along(g, _AT + 3, rx, ry) * one, along(g, _AT + 6, rx, ry) * one)
     bare, gloss = 0.0, 0.0
     if row[rows.KIND] == rows.KIND_LOOK:
         a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
         corner = a if u >= v and u >= w else (b if v >= w else c)
-        width = z / (focal * max(abs(gx * rx + gy * ry + gz) / ray, 0.4))
+        slant = abs(gx * rx + gy * ry + gz) / math.sqrt(rx * rx + ry * ry + 1.0)
+        width = z * pixel[0] / max(slant, 0.4)
         part = int(vertices[corner, _PART])
         r, g_, bl, gloss, bare, depth = worn(row, part, at[0], at[1], at[2], width)
         if depth > 0.0:
@@ -236,45 +233,65 @@ def _surface(f, rx, ry, g, vertices, faces, row, numbers, shadow, most, texels):
     else:
         gloss = row[rows.MATERIAL + GLOSS]
         # How far the next pixels to the right and below are along the texture.
-        right, below = one / focal, one / numbers[_LENS + 1]
+        right, below = one * pixel[0], one * pixel[1]
         ux, uy = (g[_AT] - at[0] * g[SUM]) * right, (g[_AT + 1] - at[0] * g[SUM + 1]) * below
         vx, vy = (g[_AT + 3] - at[1] * g[SUM]) * right, (g[_AT + 4] - at[1] * g[SUM + 1]) * below
         r, g_, bl = _material(row, texels, at, math.sqrt(ux * ux + uy * uy), math.sqrt(vx * vx + vy * vy))
-    # The sun reaches a little round the edge, further and redder in skin.
-    sun = n[0] * numbers[_LIGHT + 0] + n[1] * numbers[_LIGHT + 1] + n[2] * numbers[_LIGHT + 2]
-    wr, wg, wb = 0.08 + 0.27 * bare, 0.08 + 0.12 * bare, 0.08 + 0.08 * bare
+    sun = n[0] * numbers[_LIGHT] + n[1] * numbers[_LIGHT + 1] + n[2] * numbers[_LIGHT + 2]
     seen = 0.0
-    if sun > -wr:
+    if sun > -0.08 - 0.27 * bare:
         seen = _lit(numbers, shadow, most, px, py, pz, gx, gy, gz)
-        seen += (1.0 - seen) * smooth(0.10, -0.10, sun)
+        if sun < 0.10:
+            seen += (1.0 - seen) * smooth(0.10, -0.10, sun)
     up = 0.5 + 0.5 * (n[0] * numbers[_LIGHT + 3] + n[1] * numbers[_LIGHT + 4] + n[2] * numbers[_LIGHT + 5])
     shine = 0.0
     if gloss > 0.0 and sun > 0.0 and seen > 0.0:
-        hx, hy, hz = _unit(numbers[_LIGHT + 0] - rx / ray, numbers[_LIGHT + 1] - ry / ray, numbers[_LIGHT + 2] - 1.0 / ray)
+        ray = math.sqrt(rx * rx + ry * ry + 1.0)
+        hx, hy, hz = _unit(numbers[_LIGHT] - rx / ray, numbers[_LIGHT + 1] - ry / ray, numbers[_LIGHT + 2] - 1.0 / ray)
         shine = max(0.0, hx * n[0] + hy * n[1] + hz * n[2])
         shine *= shine * shine
         shine *= shine
         shine = 0.30 * gloss * seen * shine * shine * shine * shine
-    sr = max(0.0, (sun + wr) / (1.0 + wr)) * seen
-    sg = max(0.0, (sun + wg) / (1.0 + wg)) * seen
-    sb = max(0.0, (sun + wb) / (1.0 + wb)) * seen
+    # The sun reaches a little round the edge, further and redder in skin.
+    sr = max(0.0, (sun + 0.08) * (1.0 / 1.08)) * seen
+    sg, sb = sr, sr
+    if bare > 0.0:
+        wr, wg = 0.08 + 0.27 * bare, 0.08 + 0.12 * bare
+        wb = 0.08 + 0.08 * bare
+        sr, sg = max(0.0, (sun + wr) / (1.0 + wr)) * seen, max(0.0, (sun + wg) / (1.0 + wg)) * seen
+        sb = max(0.0, (sun + wb) / (1.0 + wb)) * seen
     return (
-        numbers[_LIGHT + 15] * (r * (numbers[_LIGHT + 6] * sr + numbers[_LIGHT + 12] + (numbers[_LIGHT + 9] - numbers[_LIGHT + 12]) * up) + numbers[_LIGHT + 6] * shine),
-        numbers[_LIGHT + 15] * (g_ * (numbers[_LIGHT + 7] * sg + numbers[_LIGHT + 13] + (numbers[_LIGHT + 10] - numbers[_LIGHT + 13]) * up) + numbers[_LIGHT + 7] * shine),
-        numbers[_LIGHT + 15] * (bl * (numbers[_LIGHT + 8] * sb + numbers[_LIGHT + 14] + (numbers[_LIGHT + 11] - numbers[_LIGHT + 14]) * up) + numbers[_LIGHT + 8] * shine),
+        numbers[_LIGHT + 15]
+        * (
+            r * (numbers[_LIGHT + 6] * sr + numbers[_LIGHT + 12] + (numbers[_LIGHT + 9] - numbers[_LIGHT + 12]) * up)
+            + numbers[_LIGHT + 6] * shine
+        ),
+        numbers[_LIGHT + 15]
+        * (
+            g_ * (numbers[_LIGHT + 7] * sg + numbers[_LIGHT + 13] + (numbers[_LIGHT + 10] - numbers[_LIGHT + 13]) * up)
+            + numbers[_LIGHT + 7] * shine
+        ),
+        numbers[_LIGHT + 15]
+        * (
+            bl * (numbers[_LIGHT + 8] * sb + numbers[_LIGHT + 14] + (numbers[_LIGHT + 11] - numbers[_LIGHT + 14]) * up)
+            + numbers[_LIGHT + 8] * shine
+        ),
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, inline="always")
 def _coded(table, value):
     k = int(value * ((_LEVELS - 1) / 1.6) + 0.5)
     return table[0 if k < 0 else (_LEVELS - 1 if k >= _LEVELS else k)]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _shade(seen, fine, inverse, vertices, faces, looks, numbers, shadow, most, texels, table, first, last, image):
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+def _shade(
+    seen, fine, inverse, vertices, faces, looks, numbers, shadow, most, texels, table, facet, first, last, image
+):
     fx, fy, cx, cy = numbers[_LENS], numbers[_LENS + 1], numbers[_LENS + 2], numbers[_LENS + 3]
-    facet, row = np.empty(_SIDE + 1), looks[0]
+    pixel = (1.0 / fx, 1.0 / fy)
+    row = looks[0]
     for y in range(first, last):
         known = -1
         for x in range(seen.shape[1]):
@@ -297,7 +314,7 @@ def _shade(seen, fine, inverse, vertices, faces, looks, numbers, shadow, most, t
                 if samples == 4:
                     f = fine[2 * y + (k >> 1), 2 * x + (k & 1)]
                     sx, sy = sx + 0.5 * (k & 1) - 0.25, sy + 0.5 * (k >> 1) - 0.25
-                rx, ry = (sx - cx) / fx, (sy - cy) / fy
+                rx, ry = (sx - cx) * pixel[0], (sy - cy) * pixel[1]
                 if f < 0:
                     sr, sg, sb = _sky(numbers, texels, rx, ry)
                 else:
@@ -305,7 +322,7 @@ def _shade(seen, fine, inverse, vertices, faces, looks, numbers, shadow, most, t
                         row = looks[faces[f, 3]]
                         _met(vertices, faces, f, row[rows.SMOOTH] > 0.0, facet)
                         known = f
-                    sr, sg, sb = _surface(f, rx, ry, facet, vertices, faces, row, numbers, shadow, most, texels)
+                    sr, sg, sb = _surface(f, rx, ry, pixel, facet, vertices, faces, row, numbers, shadow, most, texels)
                 r, g, b = r + min(sr, 1.6), g + min(sg, 1.6), b + min(sb, 1.6)
             image[y, x, 0] = _coded(table, r / samples)
             image[y, x, 1] = _coded(table, g / samples)

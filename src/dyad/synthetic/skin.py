@@ -17,22 +17,22 @@ _EYE_X, _EYE_Y, _EYE_Z = 0.0292, 1.5786, 0.1265
 _MOUTH_Y = 1.5090
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def _mix(a, b, t):
     return a[0] + (b[0] - a[0]) * t, a[1] + (b[1] - a[1]) * t, a[2] + (b[2] - a[2]) * t
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def _of(row, k):
     return row[k] + 0.0, row[k + 1] + 0.0, row[k + 2] + 0.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def _scaled(a, t):
     return a[0] * t, a[1] * t, a[2] * t
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def _eye(row, x, y, z, width):
     dx, dy = abs(x) - _EYE_X, y - _EYE_Y
     rho = math.sqrt(dx * dx + dy * dy)
@@ -46,7 +46,7 @@ def _eye(row, x, y, z, width):
     return _scaled(colour, 1.0 - 0.55 * smooth(0.002, 0.009, dy))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def _face(row, x, y, z, width):
     """Skin of head and neck with everything that a face has."""
     ax, seed = abs(x), int(row[rows.LOOK_SEED])
@@ -109,7 +109,7 @@ def _face(row, x, y, z, width):
     return _scaled(colour, 1.0 - 0.28 * under)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def _skin(row, part, x, y, z, width):
     seed = int(row[rows.LOOK_SEED])
     colour = _scaled(_of(row, rows.SKIN), 1.0 + 0.07 * fractal(x, y, z, seed, 0.05, 4, width))
@@ -123,7 +123,7 @@ def _skin(row, part, x, y, z, width):
     return colour
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def _hair(row, x, y, z, width):
     style, seed = int(row[rows.HAIR_STYLE]), int(row[rows.LOOK_SEED])
     if style == rows.CAP or style == rows.SCARF:
@@ -136,7 +136,7 @@ def _hair(row, x, y, z, width):
     return _scaled(_of(row, rows.HAIR), max(tone, 0.25))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def _legs(row, x, y, z, width):
     """Trousers: inseam, fly and pockets over their fabric."""
     ax = abs(x)
@@ -163,7 +163,7 @@ def _legs(row, x, y, z, width):
     return colour
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def _top(row, part, x, y, z, s, width):
     """Shirt or jacket: collar, edges, buttons, and what shows where it is open."""
     ax, arm = abs(x), is_arm(part)
@@ -208,7 +208,7 @@ def _top(row, part, x, y, z, s, width):
     return _scaled(colour, 1.0 - 0.25 * seam)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def _shoes(row, x, y, z, f, width):
     colour = cloth(row, rows.SHOES, x, y, z, x, z, 0.0, width, width, width)
     laces = pulse((z - 0.03) / 0.016, 0.4, width / 0.016) * smooth(0.02, 0.012, abs(abs(x) - 0.192))
@@ -218,7 +218,7 @@ def _shoes(row, x, y, z, f, width):
     return _scaled(colour, 1.0 - 0.4 * inside(0.0015 - abs(y - 0.019), max(width, 0.002)))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def worn(row, part, x, y, z, width):
     """Linear RGB, gloss 0..1, skin 0..1 (lets light through), and how deep cloth folds there, 0..1."""
     if part == rows.EYES:
@@ -242,7 +242,7 @@ def worn(row, part, x, y, z, width):
     return colour[0], colour[1], colour[2], gloss, bare, depth * row[rows.FOLDS]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def _dressed(row, part, x, y, z, width):
     """What is below hair and hats: colour, gloss, skin, folds, and the share of light that garments' edges leave."""
     s = shirt(row, part, x, y, z)
@@ -259,7 +259,7 @@ def _dressed(row, part, x, y, z, width):
     return colour, gloss, bare, depth, shade
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def _below(row, part, x, y, z, width):
     """As `_dressed`, without the shirt: shoes over trousers over skin and socks."""
     colour, gloss, bare, depth, shade = (0.0, 0.0, 0.0), 0.18, 1.0, 0.0, 1.0

@@ -42,6 +42,10 @@ class Solid:
         """Stretched along each axis; factors above 0."""
         return Solid(self.points * factors, self.faces, self.texture, self.closed)
 
+    def lowered(self, height: float) -> "Solid":
+        """With its texture `height` m lower, so that a side of that height has its top edge at 0, as pictures want."""
+        return Solid(self.points, self.faces, self.texture - np.array((0, height, 0), np.float32), self.closed)
+
     def circle(self) -> tuple[NDArray[np.float64], float]:
         """Middle (2,) x z and radius m of a circle on the floor that holds all of it."""
         flat = self.points[:, (0, 2)]

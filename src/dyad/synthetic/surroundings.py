@@ -12,7 +12,7 @@ from dyad.synthetic.buildings import Area, house, room
 from dyad.synthetic.cameras import CameraPath
 from dyad.synthetic.furniture import Piece, Pieces, random_piece
 from dyad.synthetic.lighting import Sky
-from dyad.synthetic.looks import Material, Picture
+from dyad.synthetic.looks import Fabric, Material, Picture
 from dyad.synthetic.materials import Stuffs
 from dyad.synthetic.solids import Solid, ball, joined, sheet
 
@@ -102,10 +102,7 @@ def outdoors(
     area = _area(people, path, rng)
     area = area.grown(*rng.uniform(2, 8, 2), 3.0, rng.uniform(2, 12))
     stuffs = Stuffs(rng, pictures.pick(rng) if pictures else None)
-    half = _GROUND / 2
-    x, z = area.spot(*((a + b) / 2 for a, b in (area.u, area.v)))
-    ground = sheet((-half, 0, half), (_GROUND, 0, 0), (0, 0, -_GROUND), (30, 30)).placed((x, 0, z), area.yaw)
-    things = _built([(ground, "ground")], stuffs)
+    things = _built([(_ground(area), "ground")], stuffs)
     if rng.uniform() < 0.75:
         at = area.u[0] - rng.uniform(0, 15)
         while at < area.u[1] + 15:
@@ -126,6 +123,29 @@ def outdoors(
             faced = [(s.placed((0, 0, 0), -side * np.pi / 2).placed((u, 0.0, -v)), kind) for s, kind in block]
             things += _built([(area.placed(s), kind) for s, kind in faced], stuffs.anew())
     return things, area
+
+
+def before(
+    picture: Picture, people: NDArray, path: CameraPath, rng: np.random.Generator
+) -> tuple[list[Thing], Area, float]:
+    """Open ground that a picture stands behind, in the colours of what is lowest in it, and the share of the picture
+    that should lie below the horizon: ground hides it there, as it hides what a camera sees below its own height."""
+    area = _area(people, path, rng)
+    area = area.grown(*rng.uniform(2, 8, 2), 3.0, rng.uniform(2, 12))
+    sunk = float(rng.uniform(0.3, 0.5))
+    strip = picture.image[-max(1, round(sunk * len(picture.image))) :].reshape(-1, 3) / 255
+    dull, bright = np.quantile(strip, (0.35, 0.65), axis=0).tolist()
+    kind = ("asphalt", "grass", "plaster", "noise")[int(rng.integers(4))]
+    colours = ((dull[0], dull[1], dull[2]), (bright[0], bright[1], bright[2]))
+    size, seed = float(rng.uniform(0.3, 1.0)), int(rng.integers(4096))
+    material = Material(Fabric(*colours, kind, size, seed, float(rng.uniform(0.4, 0.9))))
+    return [Thing(_ground(area), material, 0, casts_shadow=False)], area, sunk
+
+
+def _ground(area: Area) -> Solid:
+    half = _GROUND / 2
+    x, z = area.spot(*((a + b) / 2 for a, b in (area.u, area.v)))
+    return sheet((-half, 0, half), (_GROUND, 0, 0), (0, 0, -_GROUND), (30, 30)).placed((x, 0, z), area.yaw)
 
 
 def furnish(
@@ -172,10 +192,17 @@ def _built(pieces: Pieces, stuffs: Stuffs) -> list[Thing]:
     for kind in dict.fromkeys(kind for _, kind in pieces):
         same = [solid for solid, of in pieces if of == kind]
         # No two pictures on a wall are the same.
-        for group in [[s] for s in same] if kind == "picture" else [same]:
-            made = stuffs.anew() if kind == "picture" else stuffs
-            things.append(Thing(joined(group), made(kind), 0, casts_shadow=False))
+        if kind == "picture":
+            things += [Thing(s, stuffs.canvas(*_front(s)), 0, casts_shadow=False) for s in same]
+        else:
+            things.append(Thing(joined(same), stuffs(kind), 0, casts_shadow=False))
     return things
+
+
+def _front(canvas: Solid) -> tuple[float, float]:
+    """Width and height in m of a box's first side."""
+    wide, tall, _ = np.ptp(canvas.texture[:4], axis=0).tolist()
+    return wide, tall
 
 
 def _hedge(area: Area, rng: np.random.Generator) -> list[Solid]:

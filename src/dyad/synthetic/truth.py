@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from dyad.synthetic.planes import DEPTH, FREE, SUM, along, carried, plane, shares
 from dyad.synthetic.raster import NEAR, Layer, in_bands
 
-# How far in m behind the next frame's surface a point may lie and still be that surface.
+# How far in m behind the next frame's surface a point may lie and still be that surface, and how far what sticks out of
+# a wall (frames, skirting) may.
 _SLACK = 0.004
+_RELIEF = 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +51,7 @@ def read(
     def kernel(first: int, last: int) -> None:
         _read(
             layer.face, points, faces, owner, part, lens, first, last,
-            truth.depth, truth.identity, truth.part, truth.barycentric,
+            truth.depth, truth.identity, truth.part, truth.barycentric, np.empty(FREE),
         )  # fmt: skip
 
     in_bands(kernel, shape[0], threads)
@@ -83,16 +85,15 @@ def moved(
     def kernel(first: int, last: int) -> None:
         _move(
             layer.face, points, others, faces, closed, lens, other_lens, turn,
-            far.face, far.inverse, first, last, flow, unseen,
+            far.face, far.inverse, first, last, flow, unseen, np.empty(FREE + 9), np.empty(FREE),
         )  # fmt: skip
 
     in_bands(kernel, height, threads)
     return flow, unseen
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _read(face, points, faces, owner, part, lens, first, last, depth, identity, part_out, weights):
-    g = np.empty(FREE)
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+def _read(face, points, faces, owner, part, lens, first, last, depth, identity, part_out, weights, g):
     for y in range(first, last):
         known = -1
         ry = (y - lens[3]) / lens[1]
@@ -113,7 +114,7 @@ def _read(face, points, faces, owner, part, lens, first, last, depth, identity, 
             weights[y, x, 2] = w
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def _back(points, faces, f):
     a, b, c = points[faces[f, 0]], points[faces[f, 1]], points[faces[f, 2]]
     ux, uy, uz = np.float64(b[0] - a[0]), np.float64(b[1] - a[1]), np.float64(b[2] - a[2])
@@ -121,14 +122,26 @@ def _back(points, faces, f):
     return (uy * vz - uz * vy) * a[0] + (uz * vx - ux * vz) * a[1] + (ux * vy - uy * vx) * a[2] > 0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, inline="always")
+def _beside(f, face, x, y):
+    """Whether one of the four pixels around (x, y) shows face `f`."""
+    i, j = np.int64(np.floor(y)), np.int64(np.floor(x))
+    for k in range(max(i, 0), min(i + 2, face.shape[0])):
+        for m in range(max(j, 0), min(j + 2, face.shape[1])):
+            if face[k, m] == f:
+                return True
+    return False
+
+
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def _move(
-    face, points, others, faces, closed, lens, other_lens, turn, other_face, inverse, first, last, flow, unseen
+    face, points, others, faces, closed, lens, other_lens, turn, other_face, inverse, first, last, flow, unseen,
+    g, there,
 ):  # fmt: skip
     height, width = face.shape
     given = other_face.shape[0] > 0
-    # The plane of the pixel's face; where its points go, from slot FREE on; the plane of the face that is there then.
-    g, there = np.empty(FREE + 9), np.empty(FREE)
+    # In `g` the plane of the pixel's face and, from slot FREE on, where its points go; in `there` that of the face that
+    # is there then.
     for y in range(first, last):
         known, met, back = -1, -1, False
         ry = (y - lens[3]) / lens[1]
@@ -175,6 +188,11 @@ def _move(
                 if other != met:
                     plane(others, faces, other, there)
                     met = other
-                u, v, w, _ = shares(there, (tx - other_lens[2]) / other_lens[0], (ty - other_lens[3]) / other_lens[1])
+                sx, sy = (tx - other_lens[2]) / other_lens[0], (ty - other_lens[3]) / other_lens[1]
+                u, v, w, _ = shares(there, sx, sy)
                 z = u * there[DEPTH] + v * there[DEPTH + 1] + w * there[DEPTH + 2]
-                unseen[y, x] = pz - max(1.0 / inverse[i, j], z) > _SLACK
+                behind = pz - max(1.0 / inverse[i, j], z)
+                if behind > _SLACK:
+                    on_it = u >= 0.0 and v >= 0.0 and w >= 0.0
+                    # What sticks out a little and does not reach the point hides nothing of the surface beside it.
+                    unseen[y, x] = on_it or behind > _RELIEF or not _beside(f, other_face, tx, ty)

@@ -19,7 +19,7 @@ _UX, _UY, _UZ, UPPER_ARM = 0.6732, -0.7386, 0.0385, 0.260
 _FX, _FY, _FZ, FOREARM = 0.5175, -0.5175, 0.6871, 0.230
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def is_arm(part):
     return (
         part == rows.UPPER_LEFT
@@ -31,7 +31,7 @@ def is_arm(part):
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def along_arm(x, y, z):
     """Distance in m from the shoulder joint along upper arm and forearm; negative on the shoulder's top."""
     ax = abs(x)
@@ -41,7 +41,7 @@ def along_arm(x, y, z):
     return (ax - _SX) * _UX + (y - _SY) * _UY + (z - _SZ) * _UZ
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def neckline(row, x, y, z):
     """How far below the edge of the neck opening, in m; the opening hangs lower in front."""
     edge = 1.438 - 0.32 * (z - 0.02)
@@ -50,7 +50,7 @@ def neckline(row, x, y, z):
     return edge - y
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def shirt(row, part, x, y, z):
     if part <= rows.MOUTH:
         return -1.0
@@ -62,21 +62,21 @@ def shirt(row, part, x, y, z):
     return min(y - row[rows.HEM], neckline(row, x, y, z))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def trousers(row, part, x, y, z):
     if part <= rows.NECK or is_arm(part):
         return -1.0
     return min(row[rows.WAIST] - y, y - row[rows.LEG])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def shoes(row, part, x, y, z):
     if part <= rows.NECK or is_arm(part):
         return -1.0
     return row[rows.SHAFT] + 0.15 * max(0.0, -z) - y
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def hair(row, part, x, y, z):
     """Inside the hair, or the cap or scarf in its place."""
     style = int(row[rows.HAIR_STYLE])
@@ -113,7 +113,7 @@ def hair(row, part, x, y, z):
     return min(y - line, ear) if ax > 0.060 else y - line
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def padding(row, part, x, y, z):
     """How far cloth and soles stand off the skin along its normal, in m; for what covers the head see `volume`."""
     out = 0.0
@@ -137,7 +137,7 @@ def padding(row, part, x, y, z):
     return out
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def volume(row, part, x, y, z):
     """How far hair, cap or scarf lift a point away from the middle of the head, in m: onto an egg around the skull,
     or below it out from the neck, so that ears vanish beneath."""
@@ -168,7 +168,7 @@ def volume(row, part, x, y, z):
     return out * smooth(0.0, edge, h)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def drape(row, part, x, y, z):
     """How far a covered point loses the shape of what is beneath, 0 to 1."""
     f = shoes(row, part, x, y, z)
