@@ -23,8 +23,8 @@ demo: $(VENV)/.run
 	$(BIN)/dyad demo -o $(OUT)
 
 test: $(VENV)/.test
-	$(BIN)/ruff check src tests
-	$(BIN)/ruff format --check src tests
+	$(BIN)/ruff check src tests tools
+	$(BIN)/ruff format --check src tests tools
 	$(BIN)/ty check --python $(VENV) src
 	$(BIN)/python -m pytest
 

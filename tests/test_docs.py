@@ -16,7 +16,10 @@ from dyad.stages.oracle import OracleDetector
 from dyad.synthetic.demo import demo_clip
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/conventions.md", "docs/datasets.md", "docs/design.md", "docs/evaluation.md", "docs/joints.md")
+PAGES = (
+    *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/conventions.md", "docs/datasets.md", "docs/design.md"),
+    *("docs/evaluation.md", "docs/joints.md", "docs/refinement.md"),
+)
 
 
 def text_of(page: str) -> str:

@@ -130,5 +130,5 @@ def test_adopting_is_strict(cache: Path) -> None:
     assert misfit(network, network.state_dict()) is None
     with pytest.raises(WeightsError, match="extra"):
         adopt(network, state | {"module.extra": torch.ones(1)}, THEIRS)
-    with pytest.raises(WeightsError, match="would be 'layer.bias'"):
+    with pytest.raises(WeightsError, match=r"would be 'layer\.bias'"):
         adopt(network, state | {"fc.bias": torch.ones(5)}, THEIRS)

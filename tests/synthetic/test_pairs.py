@@ -43,7 +43,7 @@ def test_bodies_reach_into_one_another_by_no_more_than_is_said(pairs, kind: str)
 
 def test_clothes_of_a_short_hug_need_room_too() -> None:
     mesh = BodyModel.load().mesh("low")
-    for seed in (1, 4):
+    for seed in (0, 7):
         rng = np.random.default_rng(seed)
         first, second = (BodyModel.load().shape(Phenotype.random(rng, children=0)) for _ in range(2))
         one, two = (
@@ -51,7 +51,7 @@ def test_clothes_of_a_short_hug_need_room_too() -> None:
             for shape in (first, second)
         )
         takes = pair_takes("hug", (first, second), rng, frames=24, fps=12, dressed=(one, two))
-        assert deepest(takes, (first, second), every=1, dressed=(one, two)) < TOUCH + 0.01
+        assert deepest(takes, (first, second), every=1, dressed=(one, two)) < TOUCH + 0.003
 
 
 @pytest.mark.parametrize("kind", PAIRS)

@@ -28,7 +28,9 @@ from dyad.cli.console import (
     use_threads,
 )
 from dyad.cli.evaluation import evaluation_command
+from dyad.cli.flow import flow_command
 from dyad.cli.synth import synth_command
+from dyad.cli.train import train_app
 from dyad.cli.weights import weights_app
 from dyad.core.errors import BadInput, BadUsage, DyadError
 
@@ -47,8 +49,10 @@ app = App(
 )
 app.command(weights_app)
 app.command(bench_app)
+app.command(train_app)
 app.command(synth_command, name="synth")
 app.command(evaluation_command, name="eval")
+app.command(flow_command, name="flow")
 
 
 @app.command(name="run")

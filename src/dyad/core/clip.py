@@ -1,13 +1,17 @@
 """A video together with its truth: what data-set readers and scene generators yield and what evaluation consumes."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from dyad.core.errors import BadInput
 from dyad.core.flow import Flows, Series
 from dyad.core.tracks import Tracks
-from dyad.core.video import Video
+
+if TYPE_CHECKING:
+    # Only named here: truth without a video can be judged where no video can be read.
+    from dyad.core.video import Video
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,7 @@ class Clip:
         masks: T images (H, W) of whole numbers: p + 1 where person p of the truth is seen, 0 elsewhere.
     """
 
-    video: Video | None
+    video: "Video | None"
     truth: Tracks | None
     flow: Flows | None = None
     backward: Flows | None = None
@@ -51,7 +55,7 @@ class Clip:
             said = ", ".join(f"{what} of {count}" for what, count in told.items())
             raise BadInput(f"a clip's parts are about the same frames (a flow lies between two), got {said}")
 
-    def whole(self) -> tuple[Video, Tracks]:
+    def whole(self) -> "tuple[Video, Tracks]":
         """Video and truth, for those who need both. BadInput where one is unknown."""
         if self.video is None or self.truth is None:
             raise BadInput(f"the clip {self.name!r} has no {'video' if self.video is None else 'truth of people'}")

@@ -57,6 +57,8 @@ def _onnx(weights: tuple[str, ...], device: torch.device, **policy: Any) -> Dete
 
 
 DETECTORS: dict[str, Callable[..., Detector]] = {"blazepose": _blazepose, "transformers": _transformers, "onnx": _onnx}
+# Networks that `flow.make_flow` takes weights of; weights go by the same names unless called otherwise.
+FLOW_MODELS = ("raft-small", "raft-basic", "gma")
 
 
 def make_detector(name: str, weights: tuple[str, ...], device: torch.device, **policy: Any) -> Detector:

@@ -1,0 +1,74 @@
+"""`dyad train`: weights made anew, on rendered people."""
+
+import logging
+from pathlib import Path
+
+from cyclopts import App
+
+from dyad.cli.console import Device, Json, Out, dumps, print_line
+
+train_app = App(name="train", help="Train a network on rendered people.")
+
+
+@train_app.command(name="flow")
+def train_flow_command(
+    *,
+    output: Out,
+    preset: str = "cpu",
+    steps: int | None = None,
+    batch: int | None = None,
+    rate: float | None = None,
+    seed: int | None = None,
+    precision: str | None = None,
+    minutes: float | None = None,
+    motions: Path | None = None,
+    backgrounds: Path | None = None,
+    workers: int | None = None,
+    device: Device = "auto",
+    json: Json = False,
+) -> None:
+    """Train a RAFT-small; OUT gets raft-small.safetensors, log.jsonl and state.safetensors.
+
+    A stopped training, by Ctrl-C or by --minutes, goes on where it stopped when the call is repeated.
+
+    Parameters
+    ----------
+    preset
+        cpu, a quarter of an hour to see that all is well, or gpu.
+    steps
+        Of the optimiser; else the preset's, as for the next four.
+    batch
+        Pairs of frames a step.
+    rate
+        Highest learning rate.
+    seed
+        Of the weights and of everything that is rendered.
+    precision
+        float32, bfloat16 or float16; less than float32 only where the device gains by it.
+    minutes
+        Stop after so many.
+    motions
+        Folder of motion capture for a part of the motion; without, all is made up.
+    backgrounds
+        Folder of images, to be seen behind people and on walls.
+    workers
+        Processes that render, a divisor of the preset's streams (14 for gpu, 2 for cpu); from the cores if not given.
+    """
+    from dyad.training.flow import WEIGHTS, flow_command, flow_recipe, train_flow
+
+    logging.getLogger("dyad.training").setLevel(logging.INFO)
+    changes = {"steps": steps, "batch": batch, "rate": rate, "seed": seed, "precision": precision}
+    folders = {"motions": motions, "backgrounds": backgrounds}
+    outcome = train_flow(
+        output,
+        flow_recipe(preset, **folders, **changes),
+        device=device,
+        minutes=minutes,
+        workers=workers,
+        command=flow_command(preset, **folders, **changes),
+    )
+    facts = {"weights": str(output / WEIGHTS), "step": outcome.step, "stopped": outcome.stopped}
+    if json:
+        print_line(dumps({**facts, "metrics": dict(outcome.metrics)}))
+    else:
+        print_line(f"{facts['weights']} after step {outcome.step}; see {output / 'log.jsonl'}")

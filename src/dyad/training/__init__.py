@@ -1,0 +1,1 @@
+"""Networks are trained here: one loop, recipes as frozen dataclasses, one file a network."""

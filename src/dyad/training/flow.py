@@ -1,0 +1,279 @@
+"""Training a RAFT-small on rendered people; `python -m dyad.training.flow` where only torch and numba are at hand.
+
+The sequence loss is that of Teed and Deng (ECCV 2020), equation 7.
+"""
+
+import argparse
+import copy
+import json
+import logging
+import shlex
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dyad import __version__
+from dyad.core.camera import Camera
+from dyad.core.errors import BadUsage, DyadError
+from dyad.core.flow import Flow
+from dyad.core.tracks import Tracks
+from dyad.evaluation.flow import FlowSums, joint_errors
+from dyad.models.checkpoints import Checkpoint
+from dyad.models.raft import raft_small
+from dyad.synthetic.samples import Sample
+from dyad.training.hardware import cores, device_named, hardware
+from dyad.training.loop import LOG, Batch, Loop, Outcome
+from dyad.training.recipes import FLOW, FlowRecipe
+from dyad.training.worlds import batches, check_workers, held_out, on_people, workers_for
+
+logger = logging.getLogger(__name__)
+
+NETWORK = "raft-small"
+WEIGHTS = "raft-small.safetensors"
+
+
+class SequenceLoss:
+    """How far the flow of each iteration is off, later ones with more weight: "loss".
+
+    Besides, the mean error "epe" of the last one, and "still", what it would be had nothing moved, both in px: pairs
+    differ so much in their motion that a curve of the one means little without the other.
+    """
+
+    def __init__(self, recipe: FlowRecipe) -> None:
+        self.recipe = recipe
+
+    def __call__(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        """Of images (N, 2, 3, H, W) uint8, flow (N, 2, H, W) px, known and people (N, H, W) bool."""
+        images, truth = batch["images"].float() / 255, batch["flow"]
+        found = network(images[:, 0], images[:, 1], iterations=self.recipe.iterations, every=True)
+        motion = torch.linalg.vector_norm(truth, dim=1)
+        near = motion < self.recipe.farthest
+        known = (batch["known"] & near).float()
+        weight = known * (1 + (self.recipe.people - 1) * batch["people"].float())
+        weight = weight / weight.sum().clamp(min=1)
+        loss = truth.new_zeros(())
+        for i, flow in enumerate(found.every):
+            error = (flow.float() - truth).abs().mean(1)
+            loss = loss + self.recipe.gamma ** (len(found.every) - 1 - i) * (weight * error).sum()
+        off = torch.linalg.vector_norm(found.flow.detach().float() - truth, dim=1)
+        counted = known.sum().clamp(min=1)
+        return {"loss": loss, "epe": (off * known).sum() / counted, "still": (motion * known).sum() / counted}
+
+
+def train_flow(
+    output: Path,
+    recipe: FlowRecipe,
+    *,
+    device: str = "auto",
+    minutes: float | None = None,
+    workers: int | None = None,
+    command: str = "",
+    log_every: int = 50,
+    save_every: int = 500,
+    validate_every: int = 2000,
+) -> Outcome:
+    """Train, or go on where a call with the same recipe and folder stopped; write the weights and what they are worth.
+
+    `output` gets `raft-small.safetensors` (half precision, a `Checkpoint`), `log.jsonl` and `state.safetensors`.
+
+    Args:
+        minutes: stop, and keep the state, when so many have passed; the weights so far are written then, too.
+        workers: processes that render, a divisor of the recipe's `streams`; as many as there are cores for if None.
+        command: what makes the same again, for the card.
+
+    Raises BadUsage for another training's folder, `loop.Diverged`.
+    """
+    deadline = None if minutes is None else time.monotonic() + 60 * minutes
+    where = device_named(device)
+    rendering = workers_for(recipe.streams, cores()) if workers is None else workers
+    check_workers(recipe, rendering)
+    judge = Judge(recipe, device=where, workers=rendering)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        network = raft_small(checkpoint=False)
+    loop = Loop(
+        network,
+        loss=SequenceLoss(recipe),
+        batches=partial(batches, recipe, workers=rendering),
+        optimisation=recipe.optimisation,
+        folder=output,
+        identity={"network": NETWORK, "recipe": recipe.to_json()},
+        device=where,
+        seed=recipe.seed,
+        validate=judge,
+        log_every=log_every,
+        save_every=save_every,
+        validate_every=validate_every,
+    )
+    outcome = loop(deadline=deadline)
+    facts = card(recipe, outcome, where, still=judge.still if outcome.metrics else {})
+    about = {**facts, "command": command, "curve": curve(output / LOG)}
+    Checkpoint(NETWORK, halved(outcome.network), about=about).save(output / WEIGHTS)
+    return outcome
+
+
+def curve(log: Path) -> list[dict[str, Any]]:
+    """What each validation found, out of a log."""
+    lines = (json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()) if log.is_file() else ()
+    keys = ("step", "epe", "epe_people", "epe_joints", "epe_occluded")
+    return [{key: line["metrics"][key] for key in keys} for line in lines if "metrics" in line]
+
+
+def flow_command(preset: str, **changes: Any) -> str:
+    """How the command line asks for a preset with changes; those that are None are left out."""
+    given = [f"--{name} {shlex.quote(str(value))}" for name, value in changes.items() if value is not None]
+    return " ".join(("dyad train flow --preset", preset, *given))
+
+
+def flow_recipe(
+    preset: str,
+    *,
+    motions: Path | None = None,
+    backgrounds: Path | None = None,
+    **changes: Any,
+) -> FlowRecipe:
+    """A preset with changes; those that are None leave it as it is. BadUsage for one that there is not.
+
+    Args:
+        motions: folder of motion capture, backgrounds: folder of images, for all worlds.
+    """
+    if preset not in FLOW:
+        raise BadUsage(f"the presets are {', '.join(FLOW)}, got {preset!r}")
+    recipe = FLOW[preset]
+    folders = {name: path for name, path in (("motions", motions), ("backgrounds", backgrounds)) if path is not None}
+    changes = {name: value for name, value in changes.items() if value is not None}
+    kinds = tuple(replace(world, scenes=replace(world.scenes, **folders)) for world in recipe.worlds)
+    return recipe.with_(worlds=kinds, **changes)
+
+
+def card(recipe: FlowRecipe, outcome: Outcome, device: torch.device, *, still: Mapping[str, Any]) -> dict[str, Any]:
+    """What is to be known about the weights."""
+    return {
+        "trained_by": f"dyad {__version__}",
+        "recipe": recipe.to_json(),
+        "data": "pairs rendered by dyad.synthetic from seeds below 2^31; judged on those of seed 2^31",
+        "images": "RGB, 0..1, sides multiples of 8 px",
+        "hardware": hardware(device),
+        "steps": outcome.step,
+        "seconds": round(outcome.seconds),
+        "stopped": outcome.stopped,
+        "metrics": dict(outcome.metrics),
+        "metrics_of_no_motion": dict(still),
+        "licence": "Apache-2.0",
+    }
+
+
+def halved(network: nn.Module) -> dict[str, Tensor]:
+    """Weights in half precision, on the CPU."""
+    return {name: value.detach().cpu().half() for name, value in network.state_dict().items()}
+
+
+class Judge:
+    """Scores a network on held-out pairs: mean end-point errors in px, over all pixels, people, joints, occluded.
+
+    The pairs are rendered when they are first needed, and kept.
+    """
+
+    def __init__(self, recipe: FlowRecipe, *, device: torch.device, workers: int = 0, batch: int = 8) -> None:
+        self.recipe = recipe
+        self.device = device
+        self.workers = workers
+        self.batch = batch
+        self._samples: list[Sample] = []
+
+    @property
+    def samples(self) -> list[Sample]:
+        if not self._samples:
+            self._samples = held_out(self.recipe, workers=self.workers)
+        return self._samples
+
+    def __call__(self, network: nn.Module) -> dict[str, Any]:
+        """`FlowScores` as JSON has them: None for what could not be measured."""
+        # What is judged is what will be kept.
+        network = copy.deepcopy(network).eval()
+        network.load_state_dict(halved(network))
+        found: list[Tensor] = []
+        with torch.no_grad():
+            for group in _groups(self.samples, self.batch):
+                images = torch.stack([sample["images"] for sample in group]).to(self.device).float() / 255
+                flow = network(images[:, 0], images[:, 1], iterations=self.recipe.judged).flow
+                found += list(flow.float().cpu())
+        return score(self.samples, found)
+
+    @property
+    def still(self) -> dict[str, Any]:
+        """The scores of saying that nothing moves."""
+        return score(self.samples, [torch.zeros_like(sample["flow"]) for sample in self.samples])
+
+
+def score(samples: Sequence[Sample], flows: Sequence[Tensor]) -> dict[str, Any]:
+    """Scores of flows (2, H, W) px of samples, every pixel and joint with equal say."""
+    sums = FlowSums()
+    for sample, uv in zip(samples, flows, strict=True):
+        truth = Flow(sample["flow"], sample["known"], sample["occluded"])
+        sums += FlowSums.of_pixels(truth, Flow(uv), on_people(sample["identity"]))
+        sums += FlowSums.of_joints(joint_errors(people_of(sample), 0, Flow(uv)).error)
+    return {name: None if value != value else round(value, 4) for name, value in asdict(sums.scores()).items()}
+
+
+def people_of(sample: Sample) -> Tracks:
+    """Everyone in the two frames of a sample, frames 0 and 1."""
+    frame, person = torch.nonzero(sample["present"], as_tuple=True)
+    height, width = sample["flow"].shape[-2:]
+    camera = Camera.from_focal((width, height), float(sample["focal"][0]))
+    rows: dict[str, Any] = {name: sample[name][frame, person] for name in ("xy", "confidence", "xyz", "box")}
+    return Tracks.of_rows(camera=camera, frame=frame, person=person, frames=torch.tensor((0, 1)), **rows)
+
+
+def _groups(samples: Sequence[Sample], size: int) -> Iterator[list[Sample]]:
+    """Samples in groups of up to `size` whose images are of one size."""
+    group: list[Sample] = []
+    for sample in samples:
+        if group and (len(group) == size or group[0]["images"].shape != sample["images"].shape):
+            yield group
+            group = []
+        group.append(sample)
+    if group:
+        yield group
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """The same as `dyad train flow`, for machines that have only what training needs; the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m dyad.training.flow", description=__doc__)
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("--preset", choices=tuple(FLOW), default="cpu")
+    parser.add_argument("--device", default="auto")
+    kinds = {"steps": int, "batch": int, "rate": float, "seed": int, "precision": str, "motions": Path}
+    for name, kind in {**kinds, "backgrounds": Path}.items():
+        parser.add_argument(f"--{name}", type=kind)
+    loop = {"minutes": float, "workers": int, "log_every": int, "save_every": int, "validate_every": int}
+    for name, kind in loop.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=kind)
+    given = vars(parser.parse_args(words))
+    policy = {name: given.pop(name) for name in loop}
+    output, device, preset = given.pop("output"), given.pop("device"), given.pop("preset")
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s")
+    try:
+        outcome = train_flow(
+            output,
+            flow_recipe(preset, **given),
+            device=device,
+            command=flow_command(preset, **given),
+            **{name: value for name, value in policy.items() if value is not None},
+        )
+    except DyadError as error:
+        logger.error("%s", error)
+        return error.exit_status
+    logger.info("%s", json.dumps({"step": outcome.step, "stopped": outcome.stopped, "metrics": dict(outcome.metrics)}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
