@@ -36,3 +36,8 @@ class MissingExtra(DyadError):
     @classmethod
     def of(cls, package: str, extra: str, purpose: str) -> "MissingExtra":
         return cls(f"{purpose} needs the package {package!r}, which is not installed: pip install 'dyad-pose[{extra}]'")
+
+
+def one_line(error: Exception) -> str:
+    """What an error of somebody else says, fit to stand inside a sentence of ours."""
+    return " ".join(str(error).split())[:300] or type(error).__name__

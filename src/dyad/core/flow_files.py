@@ -17,7 +17,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from dyad.core.errors import BadInput, BadUsage
+from dyad.core.errors import BadInput, BadUsage, one_line
 from dyad.core.files import whole_file
 from dyad.core.flow import Flow
 from dyad.core.pixels import check_size
@@ -45,7 +45,7 @@ def read_flow(path: str | Path) -> Flow:
     except FileNotFoundError:
         raise BadInput(f"there is no flow at {path}") from None
     except Exception as error:  # Damaged archives and images make numpy, zlib and av raise almost anything.
-        raise BadInput(f"{path} is no {path.suffix} file of flow that can be read: {_one_line(error)}") from error
+        raise BadInput(f"{path} is no {path.suffix} file of flow that can be read: {one_line(error)}") from error
     # Not a number, and infinity, count as too large to be known.
     near = np.abs(np.nan_to_num(uv, nan=UNKNOWN)) < UNKNOWN_FROM
     known = near[..., 0] & near[..., 1]
@@ -245,7 +245,3 @@ def _check_length(path: Path, expected: int) -> None:
     if length != expected:
         how = "ends early" if length < expected else "goes on too long"
         raise BadInput(f"{path} {how}: its header promises {expected} bytes, it has {length}")
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from dyad.core.camera import Camera
-from dyad.core.errors import BadInput
+from dyad.core.errors import BadInput, one_line
 from dyad.core.files import whole_file
 from dyad.core.skeleton import BODY17, Skeleton
 
@@ -267,7 +267,7 @@ class Tracks:
         except FileNotFoundError:
             raise BadInput(f"no tracks at {path}; `dyad run VIDEO -o OUT` writes OUT/tracks.npz") from None
         except Exception as error:  # A damaged archive makes numpy, zipfile, zlib and json raise almost anything.
-            raise BadInput(f"{path} is not a tracks file of Dyad: {_in_one_line(error)}") from error
+            raise BadInput(f"{path} is not a tracks file of Dyad: {one_line(error)}") from error
         try:
             skeleton, camera = Skeleton.from_json(header["skeleton"]), Camera.from_json(header["camera"])
             world = World.from_json(header["world"]) if header.get("world") else None
@@ -275,7 +275,7 @@ class Tracks:
             extra["cuts"] = tuple(int(frame) for frame in header.get("cuts") or ())
             return cls.of_rows(skeleton=skeleton, camera=camera, **arrays, **extra)
         except (BadInput, KeyError, TypeError, ValueError, OverflowError, RuntimeError, IndexError) as error:
-            raise BadInput(f"{path} does not hold what a tracks file holds: {_in_one_line(error)}") from error
+            raise BadInput(f"{path} does not hold what a tracks file holds: {one_line(error)}") from error
 
 
 def _row_arrays(rows: int, joints: int) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
@@ -334,7 +334,3 @@ def _read(path: Path) -> tuple[dict, dict[str, Tensor]]:
                 raise ValueError(f"{name} should hold numbers, got {value.dtype}")
             arrays[name] = torch.from_numpy(np.ascontiguousarray(value))
     return header, arrays
-
-
-def _in_one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__

@@ -8,14 +8,10 @@ from numpy.typing import NDArray
 
 from dyad.synthetic.looks import Picture
 from dyad.synthetic.raster import Layer, drawn
+from dyad.synthetic.rotations import unit
 
 _RESOLUTION = (128, 1024)
 _FAR = 100.0
-
-
-def _unit(vector: NDArray) -> NDArray[np.float64]:
-    vector = np.asarray(vector, np.float64)
-    return vector / np.linalg.norm(vector)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +63,7 @@ class Light:
 
     def packed(self) -> NDArray[np.float32]:
         """The 16 numbers that the shading kernel reads."""
-        values = (*_unit(self.towards_sun), *_unit(self.up), *self.sun, *self.sky, *self.bounce, self.exposure)
+        values = (*unit(self.towards_sun), *unit(self.up), *self.sun, *self.sky, *self.bounce, self.exposure)
         return np.array(values, np.float32)
 
 
@@ -129,9 +125,9 @@ def shadows(
 
     A texel is a third of the shadows' softness, as far as the largest map allows.
     """
-    along = -_unit(light.towards_sun)
+    along = -unit(light.towards_sun)
     aside = np.cross(along, np.eye(3)[np.argmin(np.abs(along))])
-    right = _unit(aside)
+    right = unit(aside)
     frame = np.stack((right, np.cross(along, right), along, np.zeros(3)))
     if len(faces) == 0:
         return Shadows(frame, np.ones(4), 1.0, Layer(np.empty((0, 0), np.int32), np.empty((0, 0))), np.empty((0, 0)))
