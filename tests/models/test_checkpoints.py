@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from dyad.models import zoo
-from dyad.models.checkpoints import Checkpoint, find_weights, import_original, stored
+from dyad.models import checkpoints, zoo
+from dyad.models.checkpoints import Checkpoint, find_weights, import_original, shipped, stored
 from dyad.models.namings import Naming, adopt, misfit
 from dyad.models.weights import WeightsError
 from dyad.models.zoo import Entry
@@ -132,3 +132,24 @@ def test_adopting_is_strict(cache: Path) -> None:
         adopt(network, state | {"module.extra": torch.ones(1)}, THEIRS)
     with pytest.raises(WeightsError, match=r"would be 'layer\.bias'"):
         adopt(network, state | {"fc.bias": torch.ones(5)}, THEIRS)
+
+
+def test_shipped_weights_are_found_by_name_and_the_name_is_theirs(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Checkpoint.of(zoo.make("small"), "small").save(cache / "package" / "ours.safetensors")
+    monkeypatch.setattr(checkpoints, "SHIPPED", cache / "package")
+    assert shipped() == {"ours": cache / "package" / "ours.safetensors"}
+    assert find_weights("ours") == shipped()["ours"]
+    assert stored() == {}
+    torch.save(theirs(zoo.make("small")), cache / "w.pth")
+    with pytest.raises(WeightsError, match="come with Dyad"):
+        import_original(cache / "w.pth", name="ours")
+
+
+def test_everything_shipped_can_be_built_says_its_licence_and_is_small() -> None:
+    files = shipped().values()
+    assert sum(path.stat().st_size for path in files) < 20e6
+    for path in files:
+        checkpoint = Checkpoint.load(path)
+        checkpoint.build()
+        assert checkpoint.about["licence"] == "Apache-2.0"
+        assert checkpoint.about["command"].startswith("dyad train ")

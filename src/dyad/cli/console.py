@@ -91,8 +91,8 @@ def report(scores: dict[str, Any], as_json: bool) -> None:
     print_line(dumps(scores) if as_json else json.dumps(scores, indent=2, allow_nan=False))
 
 
-def dumps(value: Any) -> str:
-    return json.dumps(value, allow_nan=False, default=str)
+def dumps(value: Any, indent: int | None = None) -> str:
+    return json.dumps(value, allow_nan=False, default=str, indent=indent)
 
 
 def print_line(text: str) -> None:

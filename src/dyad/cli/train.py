@@ -34,7 +34,7 @@ def train_flow_command(
     Parameters
     ----------
     preset
-        cpu, a quarter of an hour to see that all is well, or gpu.
+        cpu, a quarter of an hour to see that all is well; laptop, two hours; or gpu.
     steps
         Of the optimiser; else the preset's, as for the next four.
     batch
@@ -52,7 +52,7 @@ def train_flow_command(
     backgrounds
         Folder of images, to be seen behind people and on walls.
     workers
-        Processes that render, a divisor of the preset's streams (14 for gpu, 2 for cpu); from the cores if not given.
+        Processes that render, a divisor of the preset's streams (14 for gpu, else 2); from the cores if not given.
     """
     from dyad.training.flow import WEIGHTS, flow_command, flow_recipe, train_flow
 

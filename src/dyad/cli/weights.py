@@ -13,8 +13,8 @@ weights_app = App(name="weights", help="The networks' weights: what is there, fe
 
 @weights_app.command(name="list")
 def weights_list(*, json: Json = False) -> None:
-    """Every file of weights: present or not, size, licence, source; and all that was imported."""
-    from dyad.models.checkpoints import stored
+    """Every file of weights: those to fetch, present or not, those that come with Dyad, and all that was imported."""
+    from dyad.models.checkpoints import shipped, stored
     from dyad.models.published import PUBLISHED
     from dyad.models.weights import list_weights
 
@@ -22,13 +22,19 @@ def weights_list(*, json: Json = False) -> None:
     lines = [
         f"{entry.state:8} {entry.file}  {entry.bytes:,} bytes  {entry.licence}  {entry.source}" for entry in entries
     ]
+    lines += [f"shipped  {name}  {path.stat().st_size:,} bytes  Apache-2.0" for name, path in shipped().items()]
     lines += [f"imported {name}  {path.stat().st_size:,} bytes  {path}" for name, path in imported.items()]
     lines += [f"absent   {name}  {it.licence}  {it.url}" for name, it in PUBLISHED.items() if name not in imported]
     for line in lines:
         ERR.print(line, soft_wrap=True, markup=False)
     if json:
         facts = [{"file": e.file, "sha256": e.sha256, "state": e.state, "path": str(e.path)} for e in entries]
-        facts += [{"file": path.name, "state": "imported", "path": str(path)} for path in imported.values()]
+        ours = {"shipped": shipped(), "imported": imported}
+        facts += [
+            {"file": path.name, "state": state, "path": str(path)}
+            for state, files in ours.items()
+            for path in files.values()
+        ]
         print_line(dumps(facts))
 
 
@@ -88,13 +94,13 @@ def weights_import(
 @weights_app.command(name="verify")
 def weights_verify() -> None:
     """Check every file of weights: those that are fetched against their hashes, those imported by building them."""
-    from dyad.models.checkpoints import Checkpoint, stored
+    from dyad.models.checkpoints import Checkpoint, shipped, stored
     from dyad.models.weights import WeightsError, list_weights
 
     entries, damaged = list_weights(), []
     for entry in entries:
         print_line(f"{entry.state:8} {entry.file}")
-    for name, path in stored().items():
+    for name, path in {**shipped(), **stored()}.items():
         try:
             Checkpoint.load(path).build()
             print_line(f"present  {name}")
@@ -105,4 +111,25 @@ def weights_verify() -> None:
     if wrong:
         raise MissingWeights(f"{wrong} files are absent or damaged; fetch them with: dyad weights pull blazepose")
     if damaged:
-        raise MissingWeights(f"imported weights are damaged, import them again: {', '.join(damaged)}")
+        raise MissingWeights(f"weights are damaged, import them or install Dyad again: {', '.join(damaged)}")
+
+
+@weights_app.command(name="card")
+def weights_card(name: str, /) -> None:
+    """What is known about a network's weights, as JSON: recipe, command, data, hardware, scores, licence.
+
+    Parameters
+    ----------
+    name
+        Of shipped or imported weights, or a file of them.
+    """
+    from dyad.models.checkpoints import Checkpoint, find_weights
+    from dyad.models.weights import WeightsError
+
+    try:
+        checkpoint = Checkpoint.load(find_weights(name))
+    except WeightsError as error:
+        raise MissingWeights(str(error)) from error
+    count = sum(tensor.numel() for tensor in checkpoint.tensors.values())
+    facts = {"network": checkpoint.network, "arguments": checkpoint.arguments, "parameters": count}
+    print_line(dumps({**facts, **checkpoint.about}, indent=2))

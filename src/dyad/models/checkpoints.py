@@ -18,6 +18,7 @@ from dyad.models.weights import WeightsError, cache_folder
 from dyad.models.zoo import ZOO, make, recognise
 
 SCHEMA = "dyad-checkpoint/1"
+SHIPPED = Path(__file__).parent / "shipped"
 _KEY = "dyad"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}")
 
@@ -108,6 +109,8 @@ def import_original(path: str | Path, *, name: str | None = None) -> tuple[Path,
     path = Path(path)
     if name is not None and not _NAME.fullmatch(name):
         raise WeightsError(f"a name for weights is of letters, digits, dots, dashes and underscores, got {name!r}")
+    if name in shipped():
+        raise WeightsError(f"{name!r} are weights that come with Dyad; choose another name with --as")
     wanted = {name} if name in ZOO else set(ZOO)
     faults = []
     for state in read_original(path):
@@ -137,6 +140,11 @@ def weights_folder() -> Path:
     return cache_folder() / "models"
 
 
+def shipped() -> dict[str, Path]:
+    """Weights of our own by name: they come with the package."""
+    return {path.stem: path for path in sorted(SHIPPED.glob("*.safetensors"))}
+
+
 def stored() -> dict[str, Path]:
     """Imported weights by name."""
     folder = weights_folder()
@@ -144,12 +152,12 @@ def stored() -> dict[str, Path]:
 
 
 def find_weights(name: str) -> Path:
-    """The file of imported weights of that name, or the file that `name` is. WeightsError names what there is."""
+    """The file of shipped or imported weights of that name, or that `name` is. WeightsError names what there is."""
     path = Path(name)
     if path.suffix == ".safetensors" and path.is_file():
         return path
-    known = stored()
+    known = {**stored(), **shipped()}
     if name in known:
         return known[name]
     there = ", ".join(known) or "none yet"
-    raise WeightsError(f"there are no weights {name!r}; imported are: {there}. See: dyad weights import --help")
+    raise WeightsError(f"there are no weights {name!r}; at hand are: {there}. See: dyad weights import --help")

@@ -97,7 +97,8 @@ def train_flow(
     judge = Judge(recipe, device=where, workers=rendering)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        network = raft_small(checkpoint=False)
+        # Convolutions are a tenth quicker with the channels of a pixel side by side.
+        network = raft_small(checkpoint=False).to(memory_format=torch.channels_last)
     loop = Loop(
         network,
         loss=SequenceLoss(recipe),

@@ -21,7 +21,8 @@ class Optimisation:
         to there it is a straight line (one cycle).
         weight_decay, epsilon: of AdamW. clip: largest norm of the gradient.
         averaging: decay a step of the running mean of the weights, which is what is judged and kept; 0 for none.
-        precision: of the network's arithmetic; below float32 only where the device gains by it, not on a CPU.
+        precision: of the network's arithmetic; below float32 only where the device gains by it, among CPUs those that
+        multiply matrices of bfloat16 (AMX).
     """
 
     steps: int
@@ -173,6 +174,18 @@ FLOW: dict[str, FlowRecipe] = {
         iterations=4,
         streams=2,
         window=48,
+        repeats=6,
+        held_out=48,
+    ),
+    # Two cores that multiply bfloat16, two hours.
+    "laptop": FlowRecipe(
+        Optimisation(steps=10000, rate=5e-4, precision="bfloat16"),
+        worlds=worlds((384, 288), crowd=6),
+        crop=(256, 192),
+        batch=4,
+        iterations=6,
+        streams=2,
+        window=160,
         repeats=6,
         held_out=48,
     ),
