@@ -188,7 +188,7 @@ def test_a_preset_with_changes(tmp_path: Path) -> None:
     assert recipe.optimisation.steps == 5
     assert recipe.seed == FLOW["gpu"].seed
     assert {world.scenes.backgrounds for world in recipe.worlds} == {tmp_path}
-    with pytest.raises(BadUsage, match="presets are cpu, gpu"):
+    with pytest.raises(BadUsage, match="presets are cpu, laptop, gpu"):
         flow_recipe("tpu")
 
 
