@@ -47,8 +47,9 @@ class FlowNoise:
 
     @classmethod
     def network(cls) -> "FlowNoise":
-        """In the order of a good network's errors: 2 px of smear, 0.15 px and 5 % of error, 0.5 % outliers."""
-        return cls(smear=2.0, error=0.15, outliers=0.005)
+        """What RAFT-small with its authors' weights does on rendered people of 512 px: off by 0.4 px in the median and
+        1 px in the mean, over wide patches; 3 % are lost, and edges are blurred."""
+        return cls(smear=2.5, error=0.25, motion=0.04, reach=30.0, outliers=0.03, wild=6.0)
 
     @classmethod
     def poor(cls) -> "FlowNoise":
