@@ -16,7 +16,7 @@ LONGEST = 400
 
 # What each room may import besides itself. The ranks of docs/design.md, written out.
 _NOUNS = {"geometry", "core"}
-_STAGES = _NOUNS | {"models", "stages", "refinement", "synthetic", "datasets", "evaluation", "export"}
+_STAGES = _NOUNS | {"models", "stages", "refinement", "synthetic", "datasets", "evaluation", "export", "estimates"}
 _TOP = {"pipeline", "training", "viewer", "bench"}
 MAY_IMPORT = {
     "geometry": set(),
@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "refinement": _NOUNS,
     "synthetic": _NOUNS,
     "datasets": _NOUNS,
+    "estimates": _NOUNS,
     "evaluation": _NOUNS,
     "export": _NOUNS,
     **dict.fromkeys(_TOP, _STAGES),

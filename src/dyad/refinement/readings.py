@@ -16,17 +16,23 @@ class Readings:
     Attributes:
         uv: (T-1, P, J, 2, K, L) px; NaN where unknown.
         origin: (T-1, P, J, 2) px, the image's pixel at each window's first.
+        counted: (T-1, P, J), whether the flow is known where the joint was at first.
     """
 
     uv: Tensor
     origin: Tensor
+    counted: Tensor
 
     def at(self, xy: Tensor) -> Tensor:
         """Flow (T-1, P, J, 2) px at points (T-1, P, J, 2) px of the image, bilinear and differentiable.
 
-        NaN, with slopes of 0, where unknown and outside the windows.
+        Beyond a window its edge goes on: were there nothing, energies would jump where a joint leaves the image, and no
+        step across would lower them. NaN, with slopes of 0, where unknown, and for joints that are not `counted`.
         """
-        return between(self.uv, xy - self.origin.to(xy))
+        edge = xy.new_tensor((self.uv.shape[-1] - 1, self.uv.shape[-2] - 1))
+        place = torch.minimum((xy - self.origin.to(xy)).clamp(min=0), edge)
+        found = between(self.uv, place)
+        return torch.where(self.counted[..., None], found, found.new_tensor(torch.nan))
 
 
 def cut(flows: Flows, xy: Tensor, wanted: Tensor, *, radius: int, hidden: bool = False) -> Readings:
@@ -58,7 +64,8 @@ def cut(flows: Flows, xy: Tensor, wanted: Tensor, *, radius: int, hidden: bool =
         uv[step] = torch.where(wanted[step][:, None, None, None, None], windows, torch.nan)
     if uv is None:
         uv = torch.full((steps, people, joints, 2, 1, 1), torch.nan)
-    return Readings(uv, origin)
+    counted = torch.isfinite(between(uv, xy.detach().to(uv) - origin.to(uv))).all(-1)
+    return Readings(uv, origin, counted)
 
 
 def _corners(xy: Tensor, size: tuple[int, int], window: tuple[int, int]) -> Tensor:
