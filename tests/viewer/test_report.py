@@ -12,7 +12,7 @@ import torch
 from dyad.core.camera import Camera
 from dyad.core.errors import BadInput
 from dyad.core.skeleton import BLAZEPOSE33, BODY17, COCO17
-from dyad.core.tracks import Tracks
+from dyad.core.tracks import Flag, Tracks
 from dyad.viewer import palette, payload
 from dyad.viewer.report import write_report
 
@@ -251,3 +251,18 @@ def test_page_and_overlay_share_their_shades():
     assert (float(left), float(right)) == (palette.LEFT_LIGHTER, palette.RIGHT_DARKER)
     people = build(walkers(5))["people"]
     assert [p["colour"] for p in people] == [palette.hexadecimal(c) for c in palette.COLOURS[:2]]
+
+
+def test_agreement_and_flags_are_told():
+    tracks = walkers(6)
+    assert all(one["agreement"] is None for one in build(tracks)["people"])
+    agreement = torch.linspace(0, 1, tracks.agreement.numel()).reshape(tracks.agreement.shape)
+    agreement[0, 3] = torch.nan
+    flags = torch.zeros_like(tracks.flags)
+    flags[1] = int(Flag.SWAPPED_SIDES | Flag.SWAPPED_PEOPLE)
+    told = build(tracks.with_(agreement=agreement, flags=flags))
+    first = told["people"][0]
+    assert len(first["agreement"]) == len(first["flags"]) * len(tracks.skeleton)
+    assert first["agreement"][3] is None
+    assert first["flags"][1] == 24
+    assert told["flags"]["8"] == Flag.SWAPPED_SIDES.meaning

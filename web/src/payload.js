@@ -28,7 +28,33 @@ function person(raw, length) {
     confidence: floats(raw.confidence, 0.01),
     xyz: floats(raw.xyz, 0.001),
     sigma: floats(raw.sigma, 0.001),
+    agreement: raw.agreement ? floats(raw.agreement, 0.01) : null,
+    flags: raw.flags ?? [],
   };
+}
+
+/** How far flow and pose agree in a row: mean over joints, and the joint that agrees least; null where nothing tells. */
+export function agreementOf(data, one, row) {
+  if (!one.agreement) return null;
+  let sum = 0;
+  let count = 0;
+  let least = -1;
+  for (let joint = 0; joint < data.joints; joint++) {
+    const value = one.agreement[row * data.joints + joint];
+    if (Number.isNaN(value)) continue;
+    sum += value;
+    count += 1;
+    if (least < 0 || value < one.agreement[row * data.joints + least]) least = joint;
+  }
+  return count ? { mean: sum / count, joint: least, least: one.agreement[row * data.joints + least] } : null;
+}
+
+/** What is doubtful about a row, in words. */
+export function doubts(data, one, row) {
+  const flags = one.flags[row] ?? 0;
+  return Object.entries(data.flags ?? {})
+    .filter(([bit]) => flags & Number(bit))
+    .map(([, meaning]) => meaning);
 }
 
 /** Camera coordinates (x right, y down, z forward) to the scene's (y up, floor at zero, camera looking along -z). */

@@ -1,6 +1,19 @@
-// The scrubber with its time axis, and one lane per person: present solid, filled hatched, absent empty.
-import { rootOf } from "./payload.js";
+// The scrubber with its time axis, and one lane per person: present solid, filled hatched, absent empty. Where the flow
+// was asked, a band below says how far it agrees with the pose, and marks above say who is taken for someone else.
+import { agreementOf, doubts, rootOf } from "./payload.js";
 import { css, channels } from "./colour.js";
+
+// From "off" over "as likely as not" to "right", told apart by all common forms of colour vision.
+const SCALE = [[213, 94, 0], [240, 228, 66], [0, 114, 178]];
+const SWAPPED = 8 | 16;
+
+function shadeOf(value) {
+  const at = Math.min(Math.max(value, 0), 1) * 2;
+  const low = Math.min(Math.floor(at), 1);
+  return css(SCALE[low].map((channel, i) => Math.round(channel + (SCALE[low + 1][i] - channel) * (at - low))), 1);
+}
+
+const words = (name) => name.replaceAll("_", " ");
 
 const element = (name, cls, text) => {
   const made = document.createElement(name);
@@ -47,6 +60,7 @@ export class Timeline {
       const canvas = element("canvas", "");
       strip.append(canvas, element("i", "head-line"));
       this.#scrub(strip);
+      this.#tell(strip, one);
       const numbers = ["distance", "height", "sigma"].map((what) => element("span", `num ${what}`, "–"));
       lane.append(name, strip, ...numbers);
       box.append(lane);
@@ -79,6 +93,28 @@ export class Timeline {
     });
   }
 
+  /** What the flow says where the pointer is. */
+  #tell(strip, one) {
+    strip.addEventListener("pointermove", (event) => {
+      const box = strip.getBoundingClientRect();
+      const k = Math.floor(((event.clientX - box.left) / box.width) * this.data.length);
+      const row = one.row[k] ?? -1;
+      strip.title = row < 0 ? "" : this.spokenAt(one, k, row);
+    });
+  }
+
+  spokenAt(one, k, row) {
+    const { data } = this;
+    const lines = [`Frame ${data.frames[k]}`];
+    const agreed = agreementOf(data, one, row);
+    if (agreed) {
+      const percent = (value) => `${Math.round(100 * value)} %`;
+      const joint = words(data.skeleton.names[agreed.joint]);
+      lines.push(`agrees with the flow to ${percent(agreed.mean)}, least the ${joint} (${percent(agreed.least)})`);
+    }
+    return [...lines, ...doubts(data, one, row)].join("\n");
+  }
+
   paint() {
     const ratio = window.devicePixelRatio || 1;
     for (const { canvas, strip, one } of this.lanes) {
@@ -92,7 +128,31 @@ export class Timeline {
         context.fillStyle = filled ? this.#hatch(context, one.colour, ratio) : one.colour;
         context.fillRect(x, 0, w, height);
       }
+      this.#agreement(context, one, cell, height, ratio);
     }
+  }
+
+  #agreement(context, one, cell, height, ratio) {
+    const band = Math.round(6 * ratio);
+    one.row.forEach((row, k) => {
+      if (row < 0) return;
+      const x = Math.floor(k * cell);
+      const w = Math.max(1, Math.ceil((k + 1) * cell) - x);
+      const agreed = agreementOf(this.data, one, row);
+      if (agreed) {
+        context.fillStyle = "#ffffff";
+        context.fillRect(x, height - band - Math.ceil(ratio), w, Math.ceil(ratio));
+        context.fillStyle = shadeOf(agreed.mean);
+        context.fillRect(x, height - band, w, band);
+      }
+      if (one.flags[row] & SWAPPED) {
+        // Two colours, so that it is seen on every other.
+        context.fillStyle = "#ffffff";
+        context.fillRect(x, 0, Math.max(w, 3 * ratio), height - band);
+        context.fillStyle = "#b00020";
+        context.fillRect(x, 0, Math.max(w, 3 * ratio), 0.65 * (height - band));
+      }
+    });
   }
 
   #hatch(context, colour, ratio) {

@@ -1,4 +1,5 @@
 // The small read-out that follows the pointer over a person.
+import { doubts } from "./payload.js";
 import { metres, reading } from "./timeline.js";
 
 const words = (name) => name.replaceAll("_", " ");
@@ -17,11 +18,14 @@ export class Tip {
     if (row < 0) return;
     const now = reading(this.data, one, k);
     const confidence = one.confidence[row * this.data.joints + hit.joint];
+    const agreed = one.agreement ? one.agreement[row * this.data.joints + hit.joint] : NaN;
     const title = document.createElement("strong");
     title.textContent = `Person ${one.id} · ${words(this.data.skeleton.names[hit.joint])}`;
     const lines = [
       now.filled ? "filled in, not detected here" : `confidence ${Math.round(confidence * 100)} %`,
       `${metres(now.distance)} away${Number.isFinite(now.sigma) ? ` ± ${metres(now.sigma)}` : ""}`,
+      ...(Number.isNaN(agreed) ? [] : [`agrees with the flow to ${Math.round(agreed * 100)} %`]),
+      ...doubts(this.data, one, row),
     ].map((text) => {
       const line = document.createElement("span");
       line.textContent = text;

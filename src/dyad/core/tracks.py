@@ -27,6 +27,8 @@ class Flag(IntFlag):
     CONTESTED = 1
     BORDER = 2
     FLAT = 4
+    SWAPPED_SIDES = 8
+    SWAPPED_PEOPLE = 16
 
     @property
     def meaning(self) -> str:
@@ -34,6 +36,8 @@ class Flag(IntFlag):
             Flag.CONTESTED: "another person claims the same joints",
             Flag.BORDER: "cut by the image border",
             Flag.FLAT: "no 3D was estimated; the pose lies on a plane that faces the camera",
+            Flag.SWAPPED_SIDES: "left and right are exchanged, as the optical flow tells",
+            Flag.SWAPPED_PEOPLE: "these are another person's joints, as the optical flow tells",
         }[self]
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dyad.core.tracks import Tracks
+from dyad.core.tracks import Flag, Tracks
 from dyad.viewer import palette
 
 SCHEMA = "dyad-report/1"
@@ -23,7 +23,8 @@ def build(tracks: Tracks, *, video: dict[str, Any], run: dict[str, Any], notes: 
     """The page's data, ready for `json.dumps(…, allow_nan=False)`.
 
     xy is in 0.1 px, xyz and sigma (of the root, root of the mean square over joints where it has none) in mm,
-    confidence in percent. `runs` are [first timeline position, number of frames, filled].
+    confidence and agreement in percent; `agreement` is None where no flow was asked. `runs` are [first timeline
+    position, number of frames, filled].
     """
     width, height = tracks.camera.size
     names = tracks.skeleton.names
@@ -46,6 +47,7 @@ def build(tracks: Tracks, *, video: dict[str, Any], run: dict[str, Any], notes: 
         },
         "ground": ground(tracks),
         "coverage": coverage(tracks),
+        "flags": {str(flag.value): flag.meaning for flag in Flag},
         "people": [_person(tracks, person, colour) for person, colour in palette.assign(tracks.people).items()],
         "run": _plain(run),
         "notes": [str(note) for note in notes],
@@ -104,7 +106,7 @@ def _person(tracks: Tracks, person: int, colour: palette.RGB) -> dict[str, Any]:
     rows = tracks.rows(person)
     rows = rows[torch.isin(tracks.frame[rows], tracks.frames)]
     place = torch.searchsorted(tracks.frames, tracks.frame[rows])
-    sigma = tracks.sigma[rows].double()
+    sigma, agreement = tracks.sigma[rows].double(), tracks.agreement[rows]
     root = sigma[:, tracks.skeleton.index(tracks.skeleton.root)].norm(dim=-1)
     overall = sigma.square().sum(-1).nanmean(-1).sqrt()
     return {
@@ -116,6 +118,8 @@ def _person(tracks: Tracks, person: int, colour: palette.RGB) -> dict[str, Any]:
         "confidence": _integers(tracks.confidence[rows], 100),
         "xyz": _integers(tracks.xyz[rows], 1000),
         "sigma": _integers(torch.where(torch.isfinite(root), root, overall), 1000),
+        "agreement": _integers(agreement, 100) if torch.isfinite(agreement).any() else None,
+        "flags": tracks.flags[rows].tolist(),
     }
 
 
