@@ -116,7 +116,7 @@ def test_true_flow_outlives_a_noisy_pose(noise: float, allowed: float) -> None:
 def test_moving_the_sketch_mends_a_pose_that_is_off() -> None:
     off = moves_of([figure(at) + at * torch.tensor((1.2, -0.8)) for at in range(FRAMES)])
     plain, moved = (errors(fused(off, still_flows(), LimbFusion(steps=k, spread=2.0))).mean() for k in (0, 3))
-    assert float(moved) < 0.85 * float(plain)
+    assert float(moved) < 0.9 * float(plain)
 
 
 def test_where_the_images_say_nothing_what_was_right_nearby_is_believed() -> None:

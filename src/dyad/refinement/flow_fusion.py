@@ -30,10 +30,11 @@ class LimbFusion:
     """The share of the limb's motion at a drawn pixel is a logistic function of how much better it explains the images.
 
     With F the flow, S the sketch, and e(·) the mean difference between the first image and the second one, read where
-    they lead, over the drawn pixels nearby: share = weight · σ(log(p / (1 - p)) + (e(F) - e(S)) / noise). p is `prior`
-    to begin with, then the mean share around: one even colour follows what was right beside it. Before that, S is
-    moved to where the images agree best, by Gauss-Newton steps that weigh the images against the pose's own noise.
-    Lengths in px are for images of 480 px along the longer side, and in proportion for others. Runs on the CPU.
+    they lead, over the drawn pixels nearby: share = weight · σ(log(p / (1 - p)) + (e(F) - e(S)) / n), with
+    n = noise + doubt · min(e(F), e(S)). p is `prior` to begin with, then the mean share around: one even colour follows
+    what was right beside it. Before that, S is moved to where the images agree best, by Gauss-Newton steps that weigh
+    the images against the pose's own noise. Lengths in px are for images of 480 px along the
+    longer side, and in proportion for others. Runs on the CPU.
 
     Attributes:
         sketch: draws the limbs.
@@ -42,23 +43,25 @@ class LimbFusion:
         reach: px, half the side of the window of e. around: px, of the window of p, found in so many `rounds`.
         most: grey levels; differences above count as this: whatever was hidden is not to outvote the rest.
         steps: how often the sketch is moved. spread: px, standard deviation of the error of a limb's motion.
+        doubt: how much less the images tell where neither motion explains them.
     """
 
-    sketch: Sketch = field(default_factory=lambda: LimbSketch(thickness=1.5))
+    sketch: Sketch = field(default_factory=lambda: LimbSketch(thickness=1.35))
     prior: float = 0.05
     noise: float = 0.01
     reach: float = 3.0
     most: float = 0.25
     steps: int = 2
-    spread: float = 2.0
+    spread: float = 1.0
+    doubt: float = 0.3
     around: float = 16.0
     rounds: int = 4
 
     def __post_init__(self) -> None:
         if not 0 < self.prior < 1 or min(self.noise, self.most, self.spread) <= 0:
             raise BadUsage(f"prior is a share within 0..1, noise, most and spread are above 0, got {self}")
-        if min(self.reach, self.around, self.steps, self.rounds) < 0:
-            raise BadUsage(f"reach, around, steps and rounds are not negative, got {self}")
+        if min(self.reach, self.around, self.steps, self.rounds, self.doubt) < 0:
+            raise BadUsage(f"reach, around, steps, rounds and doubt are not negative, got {self}")
 
     def __call__(self, estimator: FlowEstimator, video: Video, moves: Moves, flows: Flows) -> Tuned:
         """`flows` are the estimator's own. Raises BadInput where moves, flows and frames are not of one number."""
@@ -101,9 +104,11 @@ class LimbFusion:
         worse, seen = self._difference(own, at, before, second)
         better, also = self._difference(limb, at, before, second)
         counted = weight * (seen & also)
-        sums = window(torch.stack(((worse - better) * counted, counted), -1))
-        evidence = sums[:, 0] / sums[:, 1].clamp(min=_TOLD)
-        share = self._share(evidence / self.noise, counted, _Window(window.shape, place, round(self.around * scale)))
+        sums = window(torch.stack((worse * counted, better * counted, counted), -1))
+        worse, better = (sums[:, :2] / sums[:, 2:].clamp(min=_TOLD)).unbind(-1)
+        # As on what the second image hides.
+        evidence = (worse - better) / (self.noise + self.doubt * torch.minimum(worse, better))
+        share = self._share(evidence, counted, _Window(window.shape, place, round(self.around * scale)))
         # Who leaves the image is not seen again: nothing tells, and the sketch is as good as the pose.
         share = torch.where(known, share * weight, 1.0)
         uv = flow.uv.clone()
@@ -168,11 +173,14 @@ class _Window:
             return values
         image = values.new_zeros(values.shape[1], self.shape[0] * self.shape[1])
         image[:, self._place] = values.T
-        side, image = 2 * self._reach + 1, image.view(1, -1, *self.shape)
-        for kernel in ((side, 1), (1, side)):
-            padding = (kernel[0] // 2, kernel[1] // 2)
-            image = F.avg_pool2d(image, kernel, 1, padding) * side
-        return image.flatten(2)[0][:, self._place].T
+        image = F.pad(image.view(-1, *self.shape), (self._reach + 1, self._reach, self._reach + 1, self._reach))
+        # Differences of running sums: they cost the same for windows of any size.
+        side = 2 * self._reach + 1
+        for axis in (1, 2):
+            total = image.cumsum(axis)
+            count = image.shape[axis] - side
+            image = total.narrow(axis, side, count) - total.narrow(axis, 0, count)
+        return image.flatten(1)[:, self._place].T
 
 
 def _read(image: Tensor, xy: Tensor) -> tuple[Tensor, Tensor]:

@@ -21,7 +21,7 @@ from dyad.refinement.views import Flat, Perspective, WeakPerspective
 Dimensions = Literal["3d", "2d"]
 
 # Found on rendered scenes with the noise of estimators, see docs/refinement.md.
-DEFAULT_LAMBDAS = Lambdas(opt=1.0, three_d=4000.0, two_d=1.0, motion=2000.0, camera=0.0, bone=150000.0)
+DEFAULT_LAMBDAS = Lambdas(opt=1.0, three_d=4000.0, two_d=1.0, motion=500.0, camera=0.0, bone=150000.0)
 DEFAULT_FLAT = Lambdas(opt=3.0, three_d=0.0, two_d=1.0, motion=0.0, camera=0.0, bone=0.0)
 
 
