@@ -18,7 +18,7 @@ from dyad.synthetic.demo import demo_clip
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = (
     *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/conventions.md", "docs/datasets.md", "docs/design.md"),
-    *("docs/estimates.md", "docs/evaluation.md", "docs/joints.md", "docs/refinement.md"),
+    *("docs/estimates.md", "docs/evaluation.md", "docs/formats.md", "docs/joints.md", "docs/refinement.md"),
 )
 
 

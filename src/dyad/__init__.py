@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dyad.core.tracks import Tracks, World
     from dyad.core.video import Video
     from dyad.pipeline import Pipeline
-    from dyad.workfolder import Result, load, run
+    from dyad.workfolder import Result, load, refine, run
 
 _HOMES = {
     "dyad.bench.evaluate": ("evaluate",),
@@ -36,13 +36,13 @@ _HOMES = {
     "dyad.core.tracks": ("Tracks", "World"),
     "dyad.core.video": ("Video",),
     "dyad.pipeline": ("Pipeline",),
-    "dyad.workfolder": ("Result", "load", "run"),
+    "dyad.workfolder": ("Result", "load", "refine", "run"),
 }
 
 __all__ = [
     "BadInput", "BadUsage", "Camera", "Clip", "Detections", "Detector", "DyadError", "Lifter", "MissingExtra",
     "MissingWeights", "Pipeline", "Result", "Skeleton", "Tracker", "Tracks", "Video", "World", "evaluate", "load",
-    "run",
+    "refine", "run",
 ]  # fmt: skip
 
 

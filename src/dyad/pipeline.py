@@ -4,21 +4,41 @@ import math
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import TypeVar
+from dataclasses import dataclass, field, replace
+from os import PathLike
+from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 
+from dyad import __version__
 from dyad.core.detections import Detections
 from dyad.core.errors import BadUsage
-from dyad.core.protocols import Detector, Lifter, Tracker
+from dyad.core.protocols import Detector, FlowEstimator, Lifter, Tracker
 from dyad.core.tracks import Tracks
 from dyad.core.video import Video
-from dyad.stages import make_detector
+from dyad.estimates.people import People
+from dyad.estimates.reading import read_people
+from dyad.estimates.seeing import with_joints
+from dyad.estimates.sheet import ONLY_2D, Advice
+from dyad.refinement import agreement
+from dyad.refinement.agreement import Agreement
+from dyad.refinement.alternate import Refined, Refiner
+from dyad.refinement.disagreement import Disagreement
+from dyad.refinement.inputs import tracks_on
+from dyad.refinement.pose import Dimensions, PoseRefiner
+from dyad.refinement.stage_files import described, digest, weights_of
+from dyad.stages import FLOW, make_detector
+from dyad.stages.flow import make_flow
 from dyad.stages.lifting import GeometricLifter
+from dyad.stages.shrunk_flow import ShrunkFlow
 from dyad.stages.tracking import PoseTracker
 
 T = TypeVar("T")
+
+FLOW_SIDE = 960
+OWN = Advice()
+"""For our own poses, nothing out of the way."""
 
 # Told now and then how far a stage has come: its name, frames done, frames in all or None where unknown.
 Progress = Callable[[str, int, int | None], None]
@@ -112,6 +132,134 @@ class Pipeline:
             policy = {"thorough": thorough, "max_people": max_people, "key_interval": key_interval}
             detector = make_detector(detector, weights, pick_device(device), **policy)
         return cls(detector, PoseTracker(max_people=max_people), GeometricLifter(height=height))
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """Flow and pose that agree: tracks in, tracks and flow out.
+
+    Attributes:
+        estimator: whose flow it is. name: what it was called.
+        refiner: how the two correct each other.
+        agreement: judges the joints of the result by the flow as it was estimated.
+    """
+
+    estimator: FlowEstimator
+    refiner: Refiner
+    agreement: Agreement
+    name: str = FLOW
+
+    def __call__(
+        self, video: Video, tracks: Tracks, watch: Watch | None = None, *, folder: Path | None = None, key: str = ""
+    ) -> Refined:
+        """See `Refiner`; stages are kept in a folder, under a key that stands for video, tracks and all of this."""
+        watch = watch or Watch()
+        refined = self.refiner(
+            video,
+            tracks,
+            self.estimator,
+            folder=folder,
+            key=key,
+            progress=watch.progress,
+        )
+        start = time.perf_counter()
+        judged = self.agreement(refined.tracks, refined.estimated)
+        spent = dict(refined.seconds)
+        spent["score"] = spent.get("score", 0.0) + time.perf_counter() - start
+        for name, seconds in spent.items():
+            watch.seconds[name] = watch.seconds.get(name, 0.0) + seconds
+        return replace(refined, tracks=judged, seconds=spent)
+
+    def account(self, refined: Refined, plain: float = 0.0) -> dict[str, Any]:
+        """What `run.json` says of it; `plain` s are what the poses took before."""
+        seconds = refined.seconds
+        estimate = seconds.get("flow", 0.0)
+        base = plain + estimate
+        return {
+            "flow": self.name,
+            "cycles": refined.cycles,
+            "scores": [round(value, 6) if math.isfinite(value) else None for value in refined.scores],
+            "seconds": {name: round(value, 3) for name, value in seconds.items()},
+            "agreement": agreement.account(refined.tracks),
+            "cost_ratio": round(1 + (sum(seconds.values()) - estimate) / base, 3) if base else None,
+        }
+
+    def key(self) -> str:
+        """A digest of whose flow it is and of what is done with it."""
+        inner = self.estimator.estimator if isinstance(self.estimator, ShrunkFlow) else self.estimator
+        side = self.estimator.longest if isinstance(self.estimator, ShrunkFlow) else None
+        names = ("iterations", "padding", "half", "warm")
+        policy = [f"side {side}", *(f"{name} {getattr(inner, name, None)}" for name in names)]
+        weights = weights_of(self.estimator)
+        path = Path(self.name)
+        files = sorted(path.iterdir()) if path.is_dir() else [path] if path.is_file() else []
+        stated = [f"{file.name} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in files]
+        parts = (*policy, *weights, *weights.values(), *stated)
+        return digest(__version__, self.name, described(self.refiner), *parts)
+
+    @classmethod
+    def default(
+        cls,
+        *,
+        flow: str | FlowEstimator = FLOW,
+        recipe: str = "fast",
+        mode: Dimensions | None = None,
+        cycles: int = 1,
+        whole: bool = False,
+        advice: Advice | None = None,
+        flow_side: int = FLOW_SIDE,
+        device: str = "auto",
+    ) -> "Refinement":
+        """The parts that `dyad refine` uses.
+
+        Args:
+            flow: weights by name, a folder or .npz of flow, or an estimator.
+            recipe: "fast", "paper" or "released". mode: "3d", or "2d" where the 3D is not to be relied on; by the
+            advice if None.
+            cycles: at most so many; the label-free score may end them sooner.
+            whole: estimate and keep flow everywhere, not only where people are.
+            flow_side: px; networks see larger images shrunk to this longer side.
+            advice: of whoever made the poses; the recipes of the paper follow it in how they treat cameras and motion.
+        """
+        advice = advice or OWN
+        mode = mode or advice.mode
+        judge = Agreement(joints="xy" if mode == "2d" else "xyz")
+        # Not the agreement itself: where nearly all joints are right it no longer tells better from worse.
+        refiner = Refiner.of(recipe, mode=mode, cycles=cycles, score=Disagreement(flat=mode == "2d"))
+        if recipe != "fast" and mode == "3d" and advice is not OWN:
+            refiner = replace(refiner, pose=_advised(refiner.pose, advice))
+        name = flow if isinstance(flow, str) else type(flow).__name__
+        estimator = make_flow(flow, pick_device(device)) if isinstance(flow, str) else flow
+        if weights_of(estimator):
+            estimator = ShrunkFlow(estimator, flow_side)
+        return cls(estimator, replace(refiner, whole=whole), judge, name)
+
+
+def _advised(pose: PoseRefiner, advice: Advice) -> PoseRefiner:
+    lambdas = pose.lambdas
+    if lambdas is not None and not advice.motion:
+        lambdas = replace(lambdas, motion=0.0, camera=0.0, bone=0.0)
+    return replace(pose, weak_camera=advice.weak_camera, lambdas=lambdas)
+
+
+def people_of(
+    video: Video, found: Tracks | str | PathLike[str], detections: str | PathLike[str] | None = None
+) -> tuple[Tracks, Advice]:
+    """Whom others found in a video as tracks, and how to refine them; `detections` are other 2D joints of them.
+
+    Files without identities are tracked. Raises BadInput for files that cannot be read or are of another video.
+    """
+    if isinstance(found, Tracks):
+        rows = tracks_on(found, video)
+        flat = not torch.isfinite(rows.xyz).any()
+        people = People("dyad", ONLY_2D if flat else OWN, True, rows, rows.confidence.nan_to_num().mean(-1))
+        if detections is not None:
+            people = with_joints(people, read_people(Path(detections), video=video))
+    else:
+        other = None if detections is None else Path(detections)
+        people = read_people(Path(found), video=video, detections=other)
+    tracks = people.tracks() if people.identified else PoseTracker()(people.detections(), video)
+    return tracks, people.advice
 
 
 def pick_device(name: str) -> torch.device:

@@ -2,6 +2,7 @@
 
 import json
 import platform
+import shutil
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -16,12 +17,16 @@ from dyad import __version__
 from dyad.core.camera import Camera
 from dyad.core.errors import BadInput, BadUsage
 from dyad.core.files import whole_file
-from dyad.core.protocols import Detector
+from dyad.core.protocols import Detector, FlowEstimator
 from dyad.core.tracks import Flag, Tracks
 from dyad.core.video import Video
+from dyad.export.flow_folder import FLOW_FILES, write_flow_folder
 from dyad.export.video import clip_writer
 from dyad.models.weights import list_weights
-from dyad.pipeline import Pipeline, Progress, Watch
+from dyad.pipeline import FLOW, FLOW_SIDE, Pipeline, Progress, Refinement, Watch, people_of
+from dyad.refinement.inputs import digest_of, is_tracks, video_of
+from dyad.refinement.pose import Dimensions
+from dyad.refinement.stage_files import digest
 from dyad.stages.motion import CameraMotion
 from dyad.viewer.overlay import overlay_writer
 from dyad.viewer.report import EMBED_LIMIT, write_report
@@ -29,8 +34,10 @@ from dyad.viewer.report import EMBED_LIMIT, write_report
 # Frames of the report's own video are at most this long: enough to see limbs, little enough to travel in one page.
 _REPORT_SIDE = 960
 
-# All that a run may write to its folder; the last only where the page is too small for it.
+# All that a run may write to its folder; video.mp4 only where the page is too small for it, flow only on request.
 FILES = ("tracks.npz", "run.json", "overlay.mp4", "report.html", "video.mp4")
+# Where the stages of a refinement lie until it is done.
+_STAGES = ".dyad-stages"
 
 
 @dataclass(frozen=True)
@@ -52,6 +59,7 @@ class Result:
         seconds: wall time of each stage.
         notes: sentences that whoever reads the result must know.
         folder: where the files are, or None if none were written.
+        refinement: what `run.json` says of flow and pose correcting each other, or None where they did not.
     """
 
     tracks: Tracks
@@ -59,6 +67,7 @@ class Result:
     seconds: dict[str, float]
     notes: list[str] = field(default_factory=list)
     folder: Path | None = None
+    refinement: dict[str, Any] | None = None
 
 
 def run(
@@ -76,6 +85,8 @@ def run(
     max_people: int | None = None,
     thorough: bool = False,
     key_interval: float | None = None,
+    refine: bool = False,
+    flow: str | FlowEstimator = FLOW,
     device: str = "auto",
     notes: tuple[str, ...] = (),
     progress: Progress | None = None,
@@ -93,6 +104,8 @@ def run(
         max_people: keep the most evident ones.
         thorough: spend more time to find small and crowded people.
         key_interval: s between the frames in which new people are looked for.
+        refine: also estimate optical flow, and let it and the poses correct each other; flow: whose it is (weights by
+            name, a folder or .npz of flow, or an estimator).
         device: "auto", "cpu", "cuda", "mps".
         notes: sentences to put into the report.
         progress: told how far each stage is.
@@ -104,23 +117,127 @@ def run(
     video = open_video(source, camera=camera, focal=focal, fov=fov, frames=frames, every=every)
     options: dict[str, Any] = {"detector": detector, "weights": weights, "device": device, "thorough": thorough}
     pipeline = Pipeline.default(max_people=max_people, height=height, key_interval=key_interval, **options)
+    refinement = Refinement.default(flow=flow, device=device) if refine else None
     folder = None if output is None else ready_folder(output, source)
     watch = Watch(progress)
     tracks = pipeline(video, watch)
-    detected = int((~tracks.filled).sum())
+    detected, filled = int((~tracks.filled).sum()), int(tracks.filled.sum())
+    told = None
+    if refinement is not None:
+        plain = sum(watch.seconds.values())
+        refined = refinement(video, tracks, watch)
+        tracks, told = refined.tracks, refinement.account(refined, plain)
     result = Result(
         tracks,
-        Coverage(detected, int(tracks.filled.sum()), max(0, watch.detections - detected)),
+        Coverage(detected, filled, max(0, watch.detections - detected)),
         watch.seconds,
         [*notes, *_notes(video, tracks, height)],
         folder,
+        told,
     )
     if folder is None:
         return result
     asked = {**options, "detector": detector if isinstance(detector, str) else type(detector).__name__}
     asked |= {"frames": [frames.start, frames.stop] if frames else None}
     asked |= {"height": height, "every": every, "max_people": max_people, "key_interval": key_interval}
-    return _write(result, folder, video, watch, asked)
+    return _write(result, folder, video, watch, asked | {"refine": refine})
+
+
+def refine(
+    source: Any,
+    tracks: Tracks | str | PathLike[str],
+    output: str | PathLike[str] | None = None,
+    *,
+    detections: str | PathLike[str] | None = None,
+    camera: Camera | str | PathLike[str] | None = None,
+    focal: float | None = None,
+    fov: float | None = None,
+    flow: str | FlowEstimator = FLOW,
+    recipe: str = "fast",
+    mode: Dimensions | None = None,
+    cycles: int = 1,
+    flow_side: int = FLOW_SIDE,
+    save_flow: bool = False,
+    resume: bool = False,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> Result:
+    """Poses and optical flow that agree, from the tracks of a video.
+
+    Args:
+        source: the video that the tracks were made from: a path, an array or a `Video`.
+        tracks: or the path of a `tracks.npz`, of the folder that holds it, or of what another tool wrote
+            (docs/estimates.md).
+        output: folder for what `run` writes; None writes nothing.
+        detections: a file of other 2D joints of the same people, to which the poses keep instead of their own.
+        camera, focal, fov: see `run`; of the video, for poses of other tools. Tracks have their camera.
+        flow, recipe, mode, cycles, flow_side, device: see `Refinement.default`.
+        save_flow: also write the flow of whole images, as `flow.npz` and in colours as `flow.mp4`.
+        resume: go on with the stages that an interrupted call with the same arguments left in `output`.
+        progress: told how far each stage is.
+
+    Raises:
+        BadInput: a file cannot be read, or video and tracks do not belong together. BadUsage: the options contradict
+        each other. MissingWeights: the flow network is not at hand.
+    """
+    inputs = [str(path) for path in (source, tracks, detections) if isinstance(path, str | PathLike)]
+    own = tracks if isinstance(tracks, Tracks) else load(tracks) if is_tracks(tracks) else None
+    if own is None:
+        video = open_video(source, camera=camera, focal=focal, fov=fov)
+    elif (camera, focal, fov) != (None, None, None):
+        raise BadUsage("tracks have their camera already: leave out --camera, --focal and --fov")
+    else:
+        video = video_of(source, own)
+    loaded, advice = people_of(video, tracks if own is None else own, detections)
+    refinement = Refinement.default(
+        flow=flow,
+        recipe=recipe,
+        mode=mode,
+        cycles=cycles,
+        whole=save_flow,
+        advice=advice,
+        flow_side=flow_side,
+        device=device,
+    )
+    folder = None if output is None else ready_folder(output, *inputs)
+    key = "" if folder is None else digest(digest_of(source), digest_of(loaded), refinement.key())
+    stages = None if folder is None else folder / _STAGES
+    if folder is not None and resume and (done := _done(folder, key)) is not None:
+        return done
+    if stages is not None and not resume:
+        shutil.rmtree(stages, ignore_errors=True)
+    watch = Watch(progress)
+    refined = refinement(video, loaded, watch, folder=stages, key=key)
+    told = refinement.account(refined) | {"recipe": recipe, "mode": refinement.refiner.pose.mode}
+    told |= {"save_flow": save_flow, "key": key}
+    filled = int(refined.tracks.filled.sum())
+    coverage = Coverage(len(refined.tracks) - filled, filled, 0)
+    result = Result(refined.tracks, coverage, watch.seconds, _notes(video, refined.tracks, None), folder, told)
+    if folder is None or stages is None:
+        return result
+    if save_flow:
+        with writing_to(folder), watch.stage("write"):
+            frames, times = refined.tracks.frames.tolist(), refined.tracks.times.tolist()
+            write_flow_folder(folder, refined.flows, sorted(refined.flows.places), frames, times)
+    asked = {"recipe": recipe, "mode": mode, "cycles": cycles, "flow": refinement.name, "device": device}
+    asked |= {"detector": "", "detections": detections is not None}
+    result = _write(result, folder, video, watch, asked)
+    shutil.rmtree(stages, ignore_errors=True)
+    return result
+
+
+def _done(folder: Path, key: str) -> Result | None:
+    """What lies in a folder, if an earlier call with the same inputs finished it."""
+    try:
+        account = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        told = account["refinement"]
+        names = {"tracks.npz", "overlay.mp4", "report.html", *(FLOW_FILES if told["save_flow"] else ())}
+        if told["key"] != key or any(not (folder / name).is_file() for name in names):
+            return None
+        coverage = Coverage(**account["coverage"])
+        return Result(load(folder), coverage, account["seconds"], account["notes"], folder, told)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def open_video(
@@ -149,15 +266,22 @@ def open_video(
     return video if camera is None else Video(source, camera=camera, frames=frames, every=every)
 
 
-def ready_folder(output: str | PathLike[str], source: Any = None) -> Path:
-    """Make the folder and try it, before hours are spent on what could not be written. BadInput, BadUsage."""
+def ready_folder(output: str | PathLike[str], *sources: Any) -> Path:
+    """Make the folder and try it, before hours are spent on what could not be written. BadInput, BadUsage.
+
+    None of the `sources` that are paths may be what is written there.
+    """
     folder = Path(output)
     with writing_to(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
-    if isinstance(source, str | PathLike) and Path(source).resolve() in [(folder / name).resolve() for name in FILES]:
-        raise BadUsage(f"the results would overwrite {source}; choose another folder with -o")
+    results = [(folder / name).resolve() for name in (*FILES, *FLOW_FILES)]
+    for source in sources:
+        if isinstance(source, str | PathLike):
+            place = Path(source).resolve()
+            if place in results or place / "tracks.npz" in results:
+                raise BadUsage(f"the results would overwrite {source}; choose another folder with -o")
     return folder
 
 
@@ -267,6 +391,7 @@ def _account(result: Result, video: Video, asked: dict[str, Any], *, moving: boo
         "weights": {entry.file: entry.sha256 for entry in used},
         "people": len(tracks.people),
         "coverage": asdict(result.coverage),
+        **({} if result.refinement is None else {"refinement": result.refinement}),
         "seconds": {name: round(value, 3) for name, value in result.seconds.items()},
         "notes": result.notes,
     }

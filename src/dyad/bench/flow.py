@@ -22,6 +22,7 @@ from dyad.models.padding import Padding
 from dyad.models.raft import RAFT
 from dyad.models.weights import WeightsError
 from dyad.models.zoo import ZOO, make, recognise
+from dyad.stages import FLOW
 
 ITERATIONS = 32
 _HOMES = ("dyad.models.raft:", "dyad.models.gma:")
@@ -73,21 +74,16 @@ def bench_flow(
 def load_flow_network(model: str | None, weights: str | Path | None = None) -> RAFT:
     """A flow network with weights: those imported under the name `model`, or those of a file.
 
-    `weights` is a checkpoint of Dyad's or an original one (.pth); with both, `model` says which network the file is of.
+    `weights` is a checkpoint of Dyad's or an original one (.pth); with both, `model` says which network the file is of,
+    and with neither it is the network that comes with Dyad.
     Raises MissingWeights where there are none or they do not fit, BadUsage where they are of no flow network.
     """
     names = [name for name, entry in ZOO.items() if entry.home.startswith(_HOMES)]
     try:
         if weights is not None:
             network = _from_file(Path(weights), model, names)
-        elif model is not None:
-            network = Checkpoint.load(find_weights(model)).build()
         else:
-            raise MissingWeights(
-                "Dyad ships no weights of a flow network yet: import a checkpoint of "
-                f"{', '.join(names)} with `dyad weights import FILE --as NAME` and say --model NAME, or say "
-                "--weights FILE"
-            )
+            network = Checkpoint.load(find_weights(model or FLOW)).build()
     except WeightsError as error:
         raise MissingWeights(str(error)) from error
     if not isinstance(network, RAFT):

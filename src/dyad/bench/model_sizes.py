@@ -19,7 +19,7 @@ class Size:
 
     Attributes:
         shapes: of what it takes by place. named: of what it takes by name.
-        others: makes what is no tensor and comes after `shapes`.
+        others: makes what is no tensor of such numbers and comes after `shapes`.
     """
 
     shapes: tuple[Shape, ...]
@@ -59,6 +59,11 @@ SIZES: dict[str, Size] = {
     "joint-expansion": Size(((64, 14, 3),)),
     "blending": Size(((64, 3, 17), (64, 3, 17), (64, 2))),
     "integration": Size((_POSE, _POSE, (64, 17, 2))),
+    "fusion": Size(
+        ((8, 27, 2, 17, 3), (8, 27, 2, 17), (8, 27, 17, 2), (8, 27, 17), (8, 27, 17, 3), (8, 27, 17), (8,)),
+        others=lambda: (torch.tensor([[0, 1]] * 8),),
+    ),
+    "lifting": Size(((8, 81, 17, 4), (8, 81, 10))),
     "adaptation": Size(((64, 3, 17),)),
     "discriminator": Size((_POSE, _POSE)),
     **{f"videopose3d-{n}": Size(((1, n + 100, 17, 2),)) for n in (27, 81, 243)},

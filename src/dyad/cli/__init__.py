@@ -28,7 +28,10 @@ from dyad.cli.console import (
     use_threads,
 )
 from dyad.cli.evaluation import evaluation_command
+from dyad.cli.export import export_command
 from dyad.cli.flow import flow_command
+from dyad.cli.integrate import integrate_command
+from dyad.cli.refine import refine_command
 from dyad.cli.synth import synth_command
 from dyad.cli.train import train_app
 from dyad.cli.weights import weights_app
@@ -53,6 +56,9 @@ app.command(train_app)
 app.command(synth_command, name="synth")
 app.command(evaluation_command, name="eval")
 app.command(flow_command, name="flow")
+app.command(export_command, name="export")
+app.command(refine_command, name="refine")
+app.command(integrate_command, name="integrate")
 
 
 @app.command(name="run")
@@ -72,6 +78,8 @@ def run_command(
     max_people: int | None = None,
     thorough: Thorough = False,
     key_interval: float | None = None,
+    refine: bool = False,
+    flow: str = "raft-small-people",
     device: Device = "auto",
     threads: Threads = None,
     json: Json = False,
@@ -104,6 +112,10 @@ def run_command(
         Keep the most evident ones.
     key_interval
         Seconds between the frames in which new people are looked for; 0.5 if not given, 0 for every frame.
+    refine
+        Also estimate optical flow, and let it and the poses correct each other.
+    flow
+        Whose flow: weights of a RAFT or GMA by name or file, or a folder of flow files.
     """
     from dyad.workfolder import run
 
@@ -123,6 +135,8 @@ def run_command(
             max_people=max_people,
             thorough=thorough,
             key_interval=key_interval,
+            refine=refine,
+            flow=flow,
             device=device,
             progress=told,
         )

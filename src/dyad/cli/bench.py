@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
+from dyad.cli.bench_agreement import bench_agreement_command
+from dyad.cli.bench_integration import bench_integration_command
+from dyad.cli.bench_refine import bench_refine_command
 from dyad.cli.console import Device, Json, Thorough, Threads, print_line, progress, report, use_threads
 
 if TYPE_CHECKING:
@@ -17,6 +20,9 @@ StoredOnly = Annotated[
 ]
 
 bench_app = App(name="bench", help="Quality and speed, measured.")
+bench_app.command(bench_agreement_command, name="agreement")
+bench_app.command(bench_refine_command, name="refine")
+bench_app.command(bench_integration_command, name="integration")
 
 
 @bench_app.command(name="people")
@@ -166,7 +172,7 @@ def bench_flow_command(
     data
         Folder with two images and a .flo, or with Sintel, Middlebury, FlyingChairs or KITTI as they come.
     model
-        Name of imported weights (`dyad weights list`); with --weights the network that the file is of.
+        Name of weights (`dyad weights list`), our own if not given; with --weights the network that the file is of.
     weights
         A checkpoint: Dyad's own, or an original .pth.
     iterations

@@ -26,7 +26,7 @@ def flow_command(
     /,
     *,
     output: Out,
-    model: str = "raft-small",
+    model: str = "raft-small-people",
     to: Literal["flo", "png", "npz", "none"] = "flo",
     colours: bool = True,
     scale: float | None = None,

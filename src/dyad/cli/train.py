@@ -6,8 +6,11 @@ from pathlib import Path
 from cyclopts import App
 
 from dyad.cli.console import Device, Json, Out, dumps, print_line
+from dyad.cli.train_integration import train_discriminator_command, train_integration_command
 
 train_app = App(name="train", help="Train a network on rendered people.")
+train_app.command(train_integration_command, name="integration")
+train_app.command(train_discriminator_command, name="discriminator")
 
 
 @train_app.command(name="flow")

@@ -125,6 +125,10 @@ class Video:
     def __len__(self) -> int:
         return len(self.indices)
 
+    def selected(self, *, frames: slice | None = None, every: int = 1) -> "Video":
+        """Other frames of the same source, seen by the same camera."""
+        return Video(self._source, camera=self.camera, frames=frames, every=every)
+
     def chunks(self, n: int) -> Iterator[Chunk]:
         """Yield chunks of n frames (fewer of very large images, and at the end)."""
         if n < 1:

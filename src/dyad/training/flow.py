@@ -98,7 +98,7 @@ def train_flow(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         # Convolutions are a tenth quicker with the channels of a pixel side by side.
-        network = raft_small(checkpoint=False).to(memory_format=torch.channels_last)
+        network = raft_small(checkpoint=False).to(memory_format=torch.channels_last)  # ty: ignore
     loop = Loop(
         network,
         loss=SequenceLoss(recipe),

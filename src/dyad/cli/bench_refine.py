@@ -1,0 +1,344 @@
+"""`dyad bench refine`: what the correction of pose and flow by each other gains and costs, and the paper's tables."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from dyad.cli.console import Device, Json, Threads, print_line, progress, report, use_threads
+from dyad.core.errors import BadUsage, MissingWeights
+
+if TYPE_CHECKING:
+    from dyad.bench.refine import Measure, Refined
+    from dyad.bench.refine_cases import Case, Poses
+    from dyad.bench.refine_data import DataSet
+    from dyad.core.protocols import FlowEstimator
+    from dyad.core.tracks import Tracks
+    from dyad.core.video import Video
+
+_Flag = Annotated[bool, Parameter(negative="", show_default=False)]
+Table = Literal["1", "2", "3", "figure6"]
+
+
+def bench_refine_command(
+    *,
+    table: Table | None = None,
+    data: Path | None = None,
+    predictions: Path | None = None,
+    mupots: Path | None = None,
+    stored_only: _Flag = False,
+    detector: str | None = None,
+    flow: str | None = None,
+    recipe: Literal["fast", "paper", "released"] = "fast",
+    mode: Literal["3d", "2d"] = "3d",
+    cycles: int | None = None,
+    clips: int | None = None,
+    frames: int | None = None,
+    iterations: int = 20,
+    plot: Path | None = None,
+    tuning: _Flag = False,
+    agreement: _Flag = False,
+    device: Device = "auto",
+    threads: Threads = None,
+    json: Json = False,
+) -> None:
+    """Errors of pose and flow before and after refinement on rendered worlds that nothing was trained on, and its cost.
+
+    Parameters
+    ----------
+    table
+        The paper's table 1 (methods), 2 (ensembles), 3 (terms of the energy) or figure6 (number of cycles) instead.
+    data
+        Human3.6M, 3DPW or Sintel as they come, or a folder of these, in place of rendered worlds.
+    predictions
+        With --data: poses that other tools wrote, a file or folder for each clip, named as the clip.
+    mupots
+        Folder with TSxx_374px.mp4 and TSxx.npz: strict scores of the published poses and of `dyad run`'s.
+    stored_only
+        With --mupots: the published poses alone.
+    detector
+        Whose poses: a detector of `dyad run` in place of simulated estimators.
+    flow
+        Weights of a RAFT or GMA by name or file, or a folder of flow files; for table 2 two with a comma.
+    recipe
+        fast, paper or released, see `dyad refine`.
+    mode
+        2d moves the 2D joints alone.
+    cycles
+        Turns of pose and flow: 1 if not given, 5 for figure6.
+    clips
+        Worlds of each of five kinds (4 if not given, fewer for tables), or clips of each data set (all if not given).
+    frames
+        Frames of each clip at most: 16 of rendered worlds if not given, of data sets all.
+    iterations
+        How often a network updates its flow.
+    plot
+        Write figure6, or the comparison of --tuning, as a picture, .svg.
+    tuning
+        Compare the ways to correct flow by a pose: gain over cost.
+    agreement
+        Judge the score that tells without labels which joints are wrong.
+    """
+    from dyad.bench.refine_plot import write_figure
+    from dyad.bench.refine_text import text
+
+    use_threads(threads)
+    _check(table, data, predictions, mupots, detector, tuning, agreement, stored_only, plot)
+    for name, value, least in (("clips", clips, 1), ("frames", frames, 3), ("cycles", cycles, 0)):
+        if value is not None and value < least:
+            raise BadUsage(f"--{name} takes a number of {least} or more, got {value}")
+    turns = cycles if cycles is not None else 5 if table == "figure6" else 1
+    asked = _Asked(
+        data, predictions, detector, flow, recipe, mode, turns, clips, frames, iterations, device
+    )  # fmt: skip
+    with progress() as told:
+        if tuning:
+            found = _tuning(asked, plot, told)
+        elif agreement:
+            found = _agreement(asked, plot, told)
+        elif mupots is not None:
+            found = _mupots(asked, mupots, stored_only, told)
+        else:
+            found = _measured(asked, table, told)
+    if table == "figure6" and plot is not None:
+        for name, one in found.get("sets", {"": found}).items():
+            write_figure(one, plot.with_stem(f"{plot.stem}-{name}") if name else plot)
+    if json or agreement:
+        report(found, json)
+    else:
+        print_line("\n\n".join(f"{name}\n\n{text(one)}" for name, one in found.get("sets", {}).items()) or text(found))
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What was asked for, and the parts made of it."""
+
+    data: Path | None
+    predictions: Path | None
+    detector: str | None
+    flow: str | None
+    recipe: str
+    mode: str
+    cycles: int
+    clips: int | None
+    frames: int | None
+    iterations: int
+    device: str
+
+    @property
+    def flow_name(self) -> str:
+        from dyad.pipeline import FLOW
+
+        return self.flow or FLOW
+
+    def estimator(self, name: str | None = None) -> "FlowEstimator":
+        from dyad.pipeline import pick_device
+        from dyad.stages.flow import make_flow
+
+        return make_flow(name or self.flow_name, pick_device(self.device), iterations=self.iterations)
+
+    def measure(self, dataset: "DataSet | None" = None, *, plain: bool = True) -> "Measure":
+        from dyad.bench.refine import Measure
+        from dyad.bench.refine_cost import PlainRun
+        from dyad.pipeline import Pipeline
+
+        scored = None if dataset is None else dataset.scored
+        run = None
+        if plain:
+            try:
+                run = PlainRun(Pipeline.default(device=self.device))
+            except MissingWeights:
+                # The gains are known without the cost.
+                run = None
+        return Measure(_Refine(self.recipe, self.mode_of(dataset), self.cycles), run, scored)
+
+    def mode_of(self, dataset: "DataSet | None") -> Any:
+        return "2d" if dataset is not None and dataset.flat else self.mode
+
+    def poses(self) -> "tuple[Poses, ...] | None":
+        """The estimators that were named; None takes simulated ones."""
+        from dyad.bench.refine_cases import Real
+        from dyad.bench.refine_data import Predicted
+        from dyad.pipeline import Pipeline
+
+        if self.predictions is not None:
+            return (Predicted(self.predictions, _read),)
+        if self.detector is None:
+            return None
+        return (Real(self.detector, Pipeline.default(detector=self.detector, device=self.device)),)
+
+    def sets(self) -> "list[tuple[DataSet | None, Path | None]]":
+        from dyad.bench.refine_data import find_sets
+
+        return [(None, None)] if self.data is None else list(find_sets(self.data))
+
+    def cases(
+        self,
+        dataset: "DataSet | None",
+        folder: Path | None,
+        estimator: "FlowEstimator",
+        each: int,
+        told: Any,
+        levels: Any,
+    ) -> "Iterator[Case]":
+        from dyad.bench.refine_cases import LEVELS, HeldOut, kinds
+        from dyad.bench.refine_data import DataCases
+
+        poses = self.poses() or levels or LEVELS
+        if dataset is None or folder is None:
+            worlds = HeldOut(kinds(frames=self.frames or 16), each=self.clips or each, levels=poses)
+            yield from worlds(estimator, told)
+        else:
+            yield from DataCases(dataset, folder, poses, clips=self.clips, frames=self.frames)(estimator, told)
+
+
+@dataclass(frozen=True)
+class _Refine:
+    """What `dyad refine` does, with flow of whole images."""
+
+    recipe: str
+    mode: Any
+    cycles: int
+
+    def __call__(self, video: "Video", tracks: "Tracks", estimator: "FlowEstimator") -> "Refined":
+        from dyad.pipeline import Refinement
+
+        parts = Refinement.default(flow=estimator, recipe=self.recipe, mode=self.mode, cycles=self.cycles, whole=True)
+        return parts(video, tracks)
+
+
+def _measured(asked: _Asked, table: Table | None, told: Any) -> dict[str, Any]:
+    found = {}
+    for dataset, folder in asked.sets():
+        name = "held-out worlds" if dataset is None else dataset.name
+        found[name] = _one(asked, table, dataset, folder, told) | {"clips_of": name}
+    return next(iter(found.values())) if len(found) == 1 else {"sets": found}
+
+
+def _one(
+    asked: _Asked, table: Table | None, dataset: "DataSet | None", folder: Path | None, told: Any
+) -> dict[str, Any]:
+    from dyad.bench import refine_tables
+    from dyad.bench.refine import bench_refine
+    from dyad.bench.refine_cycles import Cycles, figure_6, flows_of
+    from dyad.refinement.alternate import Refiner
+
+    epe = refine_tables.JOINTS if dataset is None else dataset.epe
+    refiner = Refiner.of(asked.recipe, mode=asked.mode_of(dataset), cycles=asked.cycles)
+    scored = None if dataset is None else dataset.scored
+    if table == "2":
+        return _ensembles(asked, dataset, folder, told)
+    estimator = asked.estimator()
+    if table is None:
+        measure = asked.measure(dataset)
+        facts = {
+            "flow": asked.flow_name,
+            "recipe": asked.recipe,
+            "cycles": asked.cycles,
+            "iterations": asked.iterations,
+        }
+        cases = asked.cases(dataset, folder, estimator, 4, told, None)
+        return bench_refine(cases, measure, facts=facts, progress=told)
+    cases = asked.cases(dataset, folder, estimator, 2 if table != "figure6" else 1, told, None)
+    if table == "1":
+        measure = asked.measure(dataset, plain=False)
+        return refine_tables.table_1(cases, measure, flow=asked.flow_name, epe=epe, progress=told)
+    if dataset is not None and dataset.flat:
+        raise BadUsage(f"--table {table} is about poses in 3D, which {dataset.name} has none of")
+    if table == "3":
+        return refine_tables.table_3(cases, refiner.pose, flows=flows_of, scored=scored, progress=told)
+    return figure_6(cases, Cycles(refiner.pose, refiner.tuner, asked.cycles, scored=scored), progress=told)
+
+
+def _ensembles(asked: _Asked, dataset: "DataSet | None", folder: Path | None, told: Any) -> dict[str, Any]:
+    from dyad.bench import refine_tables
+    from dyad.bench.refine_cases import TWINS
+    from dyad.estimates.ensemble import ensemble
+
+    names = [name.strip() for name in asked.flow_name.split(",")]
+    if len(set(names)) != 2 or len(names) != 2:
+        raise BadUsage(f"--table 2 is about two flows: give both with --flow A,B, got {asked.flow_name}")
+    if asked.detector is not None or asked.predictions is not None:
+        raise BadUsage(
+            "--table 2 is about two pose estimators, which are simulated: leave out --detector, --predictions"
+        )
+    flows = {name: asked.estimator(name) for name in names}
+    epe = refine_tables.JOINTS if dataset is None else dataset.epe
+    cases = asked.cases(dataset, folder, flows[names[0]], 2, told, TWINS)
+    measure = asked.measure(dataset, plain=False)
+    return refine_tables.table_2(cases, flows, measure, ensemble=ensemble, epe=epe, progress=told)
+
+
+def _mupots(asked: _Asked, folder: Path, stored_only: bool, told: Any) -> dict[str, Any]:
+    from dyad.bench.refine_mupots import bench_refine_mupots
+    from dyad.workfolder import run
+
+    def pipeline(path: Path, *, camera: Any) -> Any:
+        return run(path, camera=camera, detector=asked.detector or "blazepose", device=asked.device)
+
+    refine = _Refine(asked.recipe, asked.mode, asked.cycles)
+    return bench_refine_mupots(folder, refine, asked.estimator(), run=None if stored_only else pipeline, progress=told)
+
+
+def _tuning(asked: _Asked, plot: Path | None, told: Any) -> dict[str, Any]:
+    from dyad.bench.flow import load_flow_network
+    from dyad.bench.tuning import bench_tuning, write_tuning_plot
+
+    network = load_flow_network(asked.flow_name)
+    found = bench_tuning(
+        network=network, name=asked.flow_name, clips=asked.clips or 12, iterations=asked.iterations, progress=told
+    )
+    if plot is not None:
+        write_tuning_plot(found, plot)
+    return found | {"table": "tuning"}
+
+
+def _agreement(asked: _Asked, plot: Path | None, told: Any) -> dict[str, Any]:
+    from dyad.bench.agreement import bench_agreement
+    from dyad.pipeline import Pipeline
+
+    pipeline = None if asked.detector is None else Pipeline.default(detector=asked.detector, device=asked.device)
+    estimator = asked.estimator()
+    clips = asked.clips or 12
+    return bench_agreement(clips=clips, flow=estimator, estimator=pipeline, plot=plot, progress=told)
+
+
+def _read(path: Path, video: "Video") -> "Tracks":
+    """Tracks that another tool wrote; people without identities are tracked."""
+    from dyad.estimates.reading import read_people
+    from dyad.stages.tracking import PoseTracker
+
+    people = read_people(path, video=video)
+    return people.tracks() if people.identified else PoseTracker()(people.detections(), video)
+
+
+def _check(
+    table: Table | None,
+    data: Path | None,
+    predictions: Path | None,
+    mupots: Path | None,
+    detector: str | None,
+    tuning: bool,
+    agreement: bool,
+    stored_only: bool,
+    plot: Path | None,
+) -> None:
+    """BadUsage for options that contradict each other."""
+    kinds = {"--table": table, "--mupots": mupots, "--tuning": tuning or None, "--agreement": agreement or None}
+    named = [name for name, value in kinds.items() if value is not None]
+    if len(named) > 1:
+        raise BadUsage(f"{' and '.join(named)} are benches of their own: give one of them")
+    if data is not None and (mupots is not None or tuning or agreement):
+        raise BadUsage("--data takes the place of rendered worlds, which this bench has none of")
+    if predictions is not None and data is None:
+        raise BadUsage("--predictions are of the clips of a data set: add --data DIR")
+    if predictions is not None and detector is not None:
+        raise BadUsage("poses come from --predictions or from --detector, got both")
+    if stored_only and mupots is None:
+        raise BadUsage("--stored-only is about --mupots")
+    if plot is not None and not (table == "figure6" or tuning or agreement):
+        raise BadUsage("--plot draws --table figure6, --tuning or --agreement")
+    if plot is not None and plot.suffix.lower() != ".svg":
+        raise BadUsage(f"--plot writes SVG: name a file that ends in .svg, got {plot}")

@@ -1,0 +1,237 @@
+"""Training the two-person discriminators of [TB] (equations 8 and 9); `python -m dyad.training.discriminator`.
+
+True pairs are people near one another in gatherings, some of whom act together, turned and moved at random as
+gatherings are. False ones are what simulated estimators make of the same two, and, for D2 alone, one of two moved or
+turned until the bodies are in one another's way: each by itself is then a pose like any other.
+"""
+
+import argparse
+import copy
+import json
+import logging
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dyad import __version__
+from dyad.core.errors import BadUsage, DyadError
+from dyad.models.checkpoints import Checkpoint
+from dyad.models.discriminators import InteractionDiscriminator
+from dyad.models.zoo import make
+from dyad.training.branch_batches import BranchData, branch_batches
+from dyad.training.flow import halved
+from dyad.training.hardware import device_named, hardware
+from dyad.training.integration import place_free, stock_of, without_places
+from dyad.training.integration_recipes import Stock
+from dyad.training.loop import Batch, Loop, Outcome
+from dyad.training.pair_loss import PairLoss, in_the_way
+from dyad.training.recipes import HELD_OUT, Optimisation, as_json
+
+logger = logging.getLogger(__name__)
+
+NETWORK = "discriminator"
+WEIGHTS = "discriminator.safetensors"
+
+
+@dataclass(frozen=True)
+class DiscriminatorRecipe:
+    """How the discriminators are trained.
+
+    Attributes:
+        arguments: their configuration. data: what is drawn. near: m between roots up to which two are a pair.
+        every: frames of which one is looked at. held_out: batches to judge by. seed: below `HELD_OUT`.
+    """
+
+    optimisation: Optimisation
+    arguments: dict[str, Any] = field(default_factory=dict)
+    data: BranchData = field(default_factory=BranchData)
+    stock: Stock = field(default_factory=Stock)
+    held_stock: Stock = field(default_factory=lambda: Stock(40, 80))
+    near: float = 2.0
+    every: int = 6
+    held_out: int = 12
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed < HELD_OUT:
+            raise BadUsage(f"a training's seed lies from 0 to {HELD_OUT - 1}; others are held out; got {self.seed}")
+
+    def with_(self, **changes: Any) -> "DiscriminatorRecipe":
+        """A copy with some fields replaced; those of `Optimisation` and `motions` may be given as well."""
+        recipe = self
+        motions = changes.pop("motions", None)
+        if motions is not None:
+            recipe = replace(
+                recipe,
+                stock=replace(recipe.stock, motions=motions),
+                held_stock=replace(recipe.held_stock, motions=motions),
+            )
+        names = set(Optimisation.__dataclass_fields__)
+        inner = {name: value for name, value in changes.items() if name in names}
+        outer = {name: value for name, value in changes.items() if name not in names}
+        return replace(recipe, optimisation=replace(recipe.optimisation, **inner), **outer)
+
+    def to_json(self) -> dict[str, Any]:
+        return as_json(asdict(self))
+
+
+DISCRIMINATOR: dict[str, DiscriminatorRecipe] = {
+    "laptop": DiscriminatorRecipe(
+        Optimisation(steps=2000, rate=1e-3, averaging=0.995, weight_decay=1e-3),
+        arguments={"width": 128},
+        data=BranchData(people=(2, 3), unpaired=0.0, masked=0.0),
+    ),
+    "tiny": DiscriminatorRecipe(
+        Optimisation(steps=20, rate=1e-3),
+        arguments={"width": 8, "layers": 2},
+        data=BranchData(scenes=2, frames=8, window=4, unpaired=0.0, masked=0.0),
+        stock=Stock(2, 3),
+        held_stock=Stock(2, 3),
+        held_out=2,
+    ),
+}
+
+
+class PairJudge:
+    """Areas under the curve on held-out gatherings: C of true against estimated pairs, D2 of true against displaced."""
+
+    def __init__(self, batches: Sequence[Batch], recipe: DiscriminatorRecipe) -> None:
+        self.batches, self.recipe = batches, recipe
+
+    def __call__(self, network: nn.Module) -> dict[str, Any]:
+        network = copy.deepcopy(network).eval()
+        network.load_state_dict(halved(network))
+        loss, parts = PairLoss(near=self.recipe.near, every=self.recipe.every), []
+        if not isinstance(network, InteractionDiscriminator):
+            raise BadUsage("only the discriminators of equation 9 are judged")
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(1)
+            for batch in self.batches:
+                true, estimated, moved = loss.pairs(batch)
+                parts.append(
+                    [network(*true), network(*estimated), network.pair(*true), network.pair(*in_the_way(moved))]
+                )
+        whole, wrong, near, apart = (torch.cat(each) for each in zip(*parts, strict=True))
+        return {
+            "auc_estimated": round(_area(whole, wrong), 4),
+            "auc_displaced": round(_area(near, apart), 4),
+            "c_true": round(float(whole.mean()), 4),
+            "c_estimated": round(float(wrong.mean()), 4),
+            "pairs": len(whole),
+        }
+
+
+def _area(right: Tensor, wrong: Tensor) -> float:
+    """Chance that one of the right scores above one of the wrong."""
+    both = torch.cat((wrong, right)).double()
+    rank = both.argsort().argsort().double() + 1
+    n, m = len(right), len(wrong)
+    return float((rank[m:].sum() - n * (n + 1) / 2) / max(n * m, 1))
+
+
+def train_discriminator(
+    output: Path,
+    recipe: DiscriminatorRecipe,
+    *,
+    device: str = "auto",
+    minutes: float | None = None,
+    command: str = "",
+    log_every: int = 100,
+    save_every: int = 500,
+    validate_every: int = 1000,
+) -> Outcome:
+    """Train, or go on where a call with the same recipe and folder stopped; as `train_integration`.
+
+    `output` gets `discriminator.safetensors` (half precision, a `Checkpoint`), `log.jsonl` and `state.safetensors`.
+    """
+    deadline = None if minutes is None else time.monotonic() + 60 * minutes
+    output.mkdir(parents=True, exist_ok=True)
+    troupe = stock_of(output / "stock.npz", recipe.stock, recipe.seed)
+    held = stock_of(output / "held.npz", recipe.held_stock, HELD_OUT)
+    where = device_named(device)
+    source = branch_batches(held, recipe.data, HELD_OUT, 0)
+    judge = PairJudge([next(source) for _ in range(recipe.held_out)], recipe)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        network = make(NETWORK, **recipe.arguments)
+    outcome = Loop(
+        network,
+        loss=PairLoss(near=recipe.near, every=recipe.every),
+        batches=partial(branch_batches, troupe, recipe.data, recipe.seed),
+        optimisation=recipe.optimisation,
+        folder=output,
+        identity={"network": NETWORK, "recipe": recipe.to_json()},
+        device=where,
+        seed=recipe.seed,
+        validate=judge,
+        log_every=log_every,
+        save_every=save_every,
+        validate_every=validate_every,
+    )(deadline=deadline)
+    about = {
+        "trained_by": f"dyad {__version__}",
+        "recipe": without_places(recipe.to_json()),
+        "data": "pairs in gatherings of dyad.synthetic, with simulated errors; seeds below 2^31, judged on 2^31",
+        "skeleton": "body17",
+        "hardware": hardware(where),
+        "steps": outcome.step,
+        "seconds": round(outcome.seconds),
+        "stopped": outcome.stopped,
+        "metrics": dict(outcome.metrics),
+        "licence": "Apache-2.0",
+        "command": command,
+    }
+    Checkpoint(NETWORK, halved(outcome.network), as_json(recipe.arguments), about).save(output / WEIGHTS)
+    return outcome
+
+
+def discriminator_recipe(preset: str, **changes: Any) -> DiscriminatorRecipe:
+    """A preset with changes; those that are None leave it as it is. BadUsage for one that there is not."""
+    if preset not in DISCRIMINATOR:
+        raise BadUsage(f"the presets are {', '.join(DISCRIMINATOR)}, got {preset!r}")
+    return DISCRIMINATOR[preset].with_(**{name: value for name, value in changes.items() if value is not None})
+
+
+def discriminator_command(preset: str, **changes: Any) -> str:
+    """How the command line asks for a preset with changes."""
+    given = [f"--{name} {shlex.quote(place_free(value))}" for name, value in changes.items() if value is not None]
+    return " ".join(("dyad train discriminator --preset", preset, *given))
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """The same as `dyad train discriminator`; the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m dyad.training.discriminator", description=__doc__)
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("--preset", choices=tuple(DISCRIMINATOR), default="laptop")
+    parser.add_argument("--device", default="auto")
+    for name, kind in {"steps": int, "rate": float, "seed": int, "motions": Path}.items():
+        parser.add_argument(f"--{name}", type=kind)
+    parser.add_argument("--minutes", type=float)
+    given = vars(parser.parse_args(words))
+    output, device, preset, minutes = (given.pop(name) for name in ("output", "device", "preset", "minutes"))
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s")
+    try:
+        outcome = train_discriminator(
+            output,
+            discriminator_recipe(preset, **given),
+            device=device,
+            minutes=minutes,
+            command=discriminator_command(preset, **given),
+        )
+    except DyadError as error:
+        logger.error("%s", error)
+        return error.exit_status
+    logger.info("%s", json.dumps({"step": outcome.step, "stopped": outcome.stopped, "metrics": dict(outcome.metrics)}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,311 @@
+"""Training a network to integrate estimates; `python -m dyad.training.integration` where only torch and numba are.
+
+Equation 7 of [TB] is the error of the pose; masking, shifting and unpaired estimates are in `branch_batches`.
+"""
+
+import argparse
+import copy
+import json
+import logging
+import shlex
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from dyad import __version__
+from dyad.core.errors import BadUsage, DyadError, MissingWeights
+from dyad.core.files import whole_file
+from dyad.core.skeleton import BODY17
+from dyad.models.checkpoints import Checkpoint, find_weights
+from dyad.models.weights import WeightsError
+from dyad.models.zoo import make
+from dyad.stages.neighbours import mean_estimate
+from dyad.synthetic.gatherings import Troupe
+from dyad.training.branch_batches import BranchData, as_pairs, branch_batches, simulate
+from dyad.training.flow import halved
+from dyad.training.hardware import device_named, hardware
+from dyad.training.integration_recipes import INTEGRATION, IntegrationRecipe, Stock
+from dyad.training.loop import LOG, Batch, Loop, Outcome
+from dyad.training.pair_loss import Implausible
+from dyad.training.recipes import HELD_OUT, as_json
+
+logger = logging.getLogger(__name__)
+
+_INPUTS = ("poses", "confidence", "rays", "ray_confidence", "other", "other_confidence", "step", "roles")
+_ROOT = BODY17.index(BODY17.root)
+
+
+def fuse(network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor | None]:
+    """Poses (N, T, J, 3) m in the camera frame and their standard deviations, by a network of either kind."""
+    if hasattr(network, "blocks"):
+        return network(*(batch[name] for name in _INPUTS))
+    two = as_pairs(batch)
+    poses = two["poses"]
+    return network(poses[:, :, 0], poses[:, :, 1], two["confidence"].transpose(-1, -2)), None
+
+
+class PoseLoss:
+    """What poses cost: the mean distance in m of joints about the root, and the parts that `IntegrationRecipe` weighs.
+
+    discriminate: poses of pairs to the cost of their being told from true ones, or None.
+    """
+
+    def __init__(self, recipe: IntegrationRecipe, discriminate: "nn.Module | None" = None) -> None:
+        self.recipe = recipe
+        self.discriminate = discriminate
+
+    def __call__(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        found, sigma = fuse(network, batch)
+        found, truth = found.float(), batch["truth"]
+        there = torch.isfinite(found[..., _ROOT, 0])
+        found = torch.where(there[..., None, None], found, truth)
+        count = there.float().sum().clamp(min=1)
+        off = (found - found[:, :, _ROOT, None]) - (truth - truth[:, :, _ROOT, None])
+        pose = _length(off).mean(-1)[there].sum() / count
+        root, true_root = found[:, :, _ROOT], truth[:, :, _ROOT]
+        far, true_far = (torch.linalg.vector_norm(v, dim=-1) for v in (root, true_root))
+        depth = (far / true_far).clamp(min=1e-2).log().abs()[there].sum() / count
+        aside = _length(root / far[..., None] - true_root / true_far[..., None])
+        aside = (aside * true_far)[there].sum() / count
+        both = there[:, 1:] & there[:, :-1]
+        change = _length(off[:, 1:] - off[:, :-1]).mean(-1)[both].sum() / both.sum().clamp(min=1)
+        weigh = self.recipe
+        loss = pose + weigh.root * aside + weigh.depth * depth + weigh.smooth * change
+        told = {"pose": pose, "aside": aside, "depth": depth, "change": change}
+        if sigma is not None and weigh.spread:
+            error = (found - truth).detach().square()[there]
+            claimed = sigma.float()[there].clamp(min=1e-3)
+            spread = (claimed.log() + (error / (2 * claimed.square())).clamp(max=50)).mean()
+            loss, told["spread"] = loss + weigh.spread * spread, spread
+        if self.discriminate is not None and weigh.plausible:
+            odd = self.discriminate(found, batch)
+            loss, told["odd"] = loss + weigh.plausible * odd, odd
+        return {"loss": loss, **told}
+
+
+def _length(values: Tensor) -> Tensor:
+    """Lengths (…) of vectors (…, 3), with a gradient at 0."""
+    return (values.square().sum(-1) + 1e-8).sqrt()
+
+
+def train_integration(
+    output: Path,
+    recipe: IntegrationRecipe,
+    *,
+    device: str = "auto",
+    minutes: float | None = None,
+    command: str = "",
+    start: Path | None = None,
+    discriminator: nn.Module | None = None,
+    log_every: int = 100,
+    save_every: int = 500,
+    validate_every: int = 1500,
+) -> Outcome:
+    """Train, or go on where a call with the same recipe and folder stopped; write the weights and what they are worth.
+
+    `output` gets NETWORK.safetensors (half precision, a `Checkpoint`), `log.jsonl`, `state.safetensors`, and the stocks
+    of motion as npz.
+
+    Args:
+        minutes: stop, and keep the state, when so many have passed. command: what makes the same again, for the card.
+        start: weights to begin with. discriminator: as `PoseLoss` takes it.
+
+    Raises BadUsage for another training's folder, `loop.Diverged`.
+    """
+    deadline = None if minutes is None else time.monotonic() + 60 * minutes
+    output.mkdir(parents=True, exist_ok=True)
+    troupe = stock_of(output / "stock.npz", recipe.stock, recipe.seed)
+    held = stock_of(output / "held.npz", recipe.held_stock, HELD_OUT)
+    where = device_named(device)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        network = make(recipe.network, **recipe.arguments)
+    if start is not None:
+        network.load_state_dict({name: value.float() for name, value in Checkpoint.load(start).tensors.items()})
+    loop = Loop(
+        network,
+        loss=PoseLoss(recipe, discriminator),
+        batches=partial(branch_batches, troupe, recipe.data, recipe.seed),
+        optimisation=recipe.optimisation,
+        folder=output,
+        identity={"network": recipe.network, "recipe": recipe.to_json(), "start": "" if start is None else start.name},
+        device=where,
+        seed=recipe.seed,
+        validate=IntegrationJudge(held, recipe),
+        log_every=log_every,
+        save_every=save_every,
+        validate_every=validate_every,
+    )
+    outcome = loop(deadline=deadline)
+    about = {
+        "trained_by": f"dyad {__version__}",
+        "recipe": without_places(recipe.to_json()),
+        "data": "gatherings of dyad.synthetic with simulated errors, from seeds below 2^31; judged on those of 2^31",
+        "skeleton": "body17",
+        "hardware": hardware(where),
+        "steps": outcome.step,
+        "seconds": round(outcome.seconds),
+        "stopped": outcome.stopped,
+        "metrics": dict(outcome.metrics),
+        "licence": "Apache-2.0",
+        "command": command,
+        "curve": [
+            line["metrics"]
+            for line in map(json.loads, (output / LOG).read_text(encoding="utf-8").splitlines())
+            if "metrics" in line
+        ],
+    }
+    tensors = halved(outcome.network)
+    Checkpoint(recipe.network, tensors, as_json(recipe.arguments), about).save(output / f"{recipe.network}.safetensors")
+    return outcome
+
+
+def stock_of(path: Path, stock: Stock, seed: int) -> Troupe:
+    """The stock in a file, which is made where there is none."""
+    if not path.is_file():
+        logger.info("making %d motions", stock.pairs + stock.singles)
+        troupe = Troupe.rehearse(
+            np.random.default_rng(seed), pairs=stock.pairs, singles=stock.singles, motions=stock.motions
+        )
+        with whole_file(path) as partial_file, partial_file.open("wb") as file:
+            troupe.save(file)
+    return Troupe.load(path)
+
+
+def place_free(value: object) -> str:
+    """Of a path the name alone: where somebody keeps a file is nobody's business."""
+    return value.name if isinstance(value, Path) else str(value)
+
+
+def without_places(recipe: dict[str, Any]) -> dict[str, Any]:
+    """A recipe as JSON with the names of folders in place of paths."""
+    out = dict(recipe)
+    for name in ("stock", "held_stock"):
+        folder = out[name]["motions"]
+        out[name] = {**out[name], "motions": None if folder is None else Path(folder).name}
+    return out
+
+
+class IntegrationJudge:
+    """Scores on held-out gatherings: joints within 15 cm about the root ("pck"), mean error mm, and roots within 25 cm,
+    of the network, of the better of both estimates, and of their confidence-weighted mean."""
+
+    def __init__(self, troupe: Troupe, recipe: IntegrationRecipe) -> None:
+        self.troupe, self.recipe = troupe, recipe
+        self._batches: list[dict[str, Tensor]] = []
+
+    def __call__(self, network: nn.Module) -> dict[str, Any]:
+        network = copy.deepcopy(network).eval()
+        network.load_state_dict(halved(network))
+        with torch.no_grad():
+            found = [(batch, fuse(network, batch)[0].float()) for batch in self.batches]
+        scores = {name: round(value, 3) for name, value in _scores(found).items()}
+        for name, pick in (("first", 0), ("second", 1)):
+            given = [(batch, batch["poses"][:, :, pick]) for batch in self.batches]
+            scores |= {f"{key}_{name}": round(value, 3) for key, value in _scores(given).items()}
+        mean = [(batch, mean_estimate(batch["poses"], batch["confidence"])[0]) for batch in self.batches]
+        return scores | {f"{key}_mean": round(value, 3) for key, value in _scores(mean).items()}
+
+    @property
+    def batches(self) -> list[dict[str, Tensor]]:
+        if not self._batches:
+            rng = np.random.default_rng(HELD_OUT)
+            data = self.recipe.data
+            whole = BranchData(estimates=2, unpaired=0.0, masked=0.0)
+            for k in range(0, self.recipe.held_out, data.scenes):
+                scenes = [
+                    self.troupe.gather(rng, people=data.people, frames=data.frames)
+                    for _ in range(min(data.scenes, self.recipe.held_out - k))
+                ]
+                batch = simulate(scenes, whole, torch.Generator().manual_seed(HELD_OUT + k))
+                # Judged as two branches: whoever is none of them is left out.
+                self._batches.append(batch)
+        return self._batches
+
+
+def _scores(found: Sequence[tuple[Mapping[str, Tensor], Tensor]]) -> dict[str, float]:
+    """Whoever is missing fails."""
+    near, off, roots = [], [], []
+    for batch, xyz in found:
+        truth = batch["truth"]
+        error = torch.linalg.vector_norm((xyz - xyz[:, :, _ROOT, None]) - (truth - truth[:, :, _ROOT, None]), dim=-1)[
+            :, :, 1:
+        ].flatten()
+        near.append(error < 0.15)
+        off.append(error[torch.isfinite(error)])
+        roots.append((torch.linalg.vector_norm(xyz - truth, dim=-1)[:, :, _ROOT] < 0.25).flatten())
+    return {
+        "pck": 100 * float(torch.cat(near).float().mean()),
+        "mpjpe_mm": 1000 * float(torch.cat(off).mean()),
+        "roots_25cm": 100 * float(torch.cat(roots).float().mean()),
+    }
+
+
+def integration_recipe(preset: str, **changes: Any) -> IntegrationRecipe:
+    """A preset with changes; those that are None leave it as it is. BadUsage for one that there is not."""
+    if preset not in INTEGRATION:
+        raise BadUsage(f"the presets are {', '.join(INTEGRATION)}, got {preset!r}")
+    return INTEGRATION[preset].with_(**{name: value for name, value in changes.items() if value is not None})
+
+
+def implausible(discriminator: str | None) -> nn.Module | None:
+    """What `train_integration` takes as discriminator, of weights by name or file."""
+    if discriminator is None:
+        return None
+    try:
+        return Implausible(Checkpoint.load(find_weights(discriminator)).build().float())
+    except WeightsError as error:
+        raise MissingWeights(str(error)) from error
+
+
+def integration_command(preset: str, **changes: Any) -> str:
+    """How the command line asks for a preset with changes."""
+    given = [f"--{name} {shlex.quote(place_free(value))}" for name, value in changes.items() if value is not None]
+    return " ".join(("dyad train integration --preset", preset, *given))
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """The same as `dyad train integration`; the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m dyad.training.integration", description=__doc__)
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("--preset", choices=tuple(INTEGRATION), default="laptop")
+    parser.add_argument("--device", default="auto")
+    kinds = {"steps": int, "rate": float, "seed": int, "precision": str, "plausible": float, "motions": Path}
+    for name, kind in kinds.items():
+        parser.add_argument(f"--{name}", type=kind)
+    parser.add_argument("--start", type=Path)
+    loop = {"minutes": float, "log_every": int, "save_every": int, "validate_every": int}
+    for name, kind in loop.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=kind)
+    parser.add_argument("--discriminator")
+    given = vars(parser.parse_args(words))
+    judge, start = given.pop("discriminator"), given.pop("start")
+    policy = {name: given.pop(name) for name in loop}
+    output, device, preset = given.pop("output"), given.pop("device"), given.pop("preset")
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s")
+    try:
+        outcome = train_integration(
+            output,
+            integration_recipe(preset, **given),
+            device=device,
+            start=start,
+            discriminator=implausible(judge),
+            command=integration_command(preset, start=start, discriminator=judge, **given),
+            **{name: value for name, value in policy.items() if value is not None},
+        )
+    except DyadError as error:
+        logger.error("%s", error)
+        return error.exit_status
+    logger.info("%s", json.dumps({"step": outcome.step, "stopped": outcome.stopped, "metrics": dict(outcome.metrics)}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
