@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = (
     *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/conventions.md", "docs/datasets.md", "docs/design.md"),
     *("docs/estimates.md", "docs/evaluation.md", "docs/formats.md", "docs/joints.md", "docs/refinement.md"),
+    *("docs/models/flow.md", "docs/models/integration.md", "docs/models/lifting.md"),
 )
 
 

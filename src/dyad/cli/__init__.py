@@ -31,6 +31,7 @@ from dyad.cli.evaluation import evaluation_command
 from dyad.cli.export import export_command
 from dyad.cli.flow import flow_command
 from dyad.cli.integrate import integrate_command
+from dyad.cli.lift import lift_command
 from dyad.cli.refine import refine_command
 from dyad.cli.synth import synth_command
 from dyad.cli.train import train_app
@@ -57,6 +58,7 @@ app.command(synth_command, name="synth")
 app.command(evaluation_command, name="eval")
 app.command(flow_command, name="flow")
 app.command(export_command, name="export")
+app.command(lift_command, name="lift")
 app.command(refine_command, name="refine")
 app.command(integrate_command, name="integrate")
 

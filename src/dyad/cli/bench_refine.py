@@ -36,7 +36,7 @@ def bench_refine_command(
     cycles: int | None = None,
     clips: int | None = None,
     frames: int | None = None,
-    iterations: int = 20,
+    iterations: int | None = None,
     plot: Path | None = None,
     tuning: _Flag = False,
     agreement: _Flag = False,
@@ -73,7 +73,7 @@ def bench_refine_command(
     frames
         Frames of each clip at most: 16 of rendered worlds if not given, of data sets all.
     iterations
-        How often a network updates its flow.
+        How often a network updates its flow; what its weights are made for if not given, or 20.
     plot
         Write figure6, or the comparison of --tuning, as a picture, .svg.
     tuning
@@ -124,7 +124,7 @@ class _Asked:
     cycles: int
     clips: int | None
     frames: int | None
-    iterations: int
+    iterations: int | None
     device: str
 
     @property
@@ -137,7 +137,8 @@ class _Asked:
         from dyad.pipeline import pick_device
         from dyad.stages.flow import make_flow
 
-        return make_flow(name or self.flow_name, pick_device(self.device), iterations=self.iterations)
+        policy = {} if self.iterations is None else {"iterations": self.iterations}
+        return make_flow(name or self.flow_name, pick_device(self.device), **policy)
 
     def measure(self, dataset: "DataSet | None" = None, *, plain: bool = True) -> "Measure":
         from dyad.bench.refine import Measure
@@ -288,7 +289,7 @@ def _tuning(asked: _Asked, plot: Path | None, told: Any) -> dict[str, Any]:
 
     network = load_flow_network(asked.flow_name)
     found = bench_tuning(
-        network=network, name=asked.flow_name, clips=asked.clips or 12, iterations=asked.iterations, progress=told
+        network=network, name=asked.flow_name, clips=asked.clips or 12, iterations=asked.iterations or 20, progress=told
     )
     if plot is not None:
         write_tuning_plot(found, plot)

@@ -61,7 +61,7 @@ def flow_command(
     every
         Take each N-th frame.
     iterations
-        How often the network updates its flow; 20 if not given.
+        How often the network updates its flow; what its weights are made for if not given, or 20.
     padding
         How sides become multiples of 8 px: sintel (all around) or kitti (not below).
     warm
@@ -70,7 +70,7 @@ def flow_command(
         Ask backwards, too, and store which pixels are seen in one image only; needs --to npz.
     """
     from dyad.pipeline import pick_device
-    from dyad.stages.flow import ITERATIONS, CheckedFlow, make_flow
+    from dyad.stages.flow import CheckedFlow, make_flow
 
     use_threads(threads)
     if occlusion and to != "npz":
@@ -78,8 +78,9 @@ def flow_command(
     if scale is not None and not scale > 0:
         raise BadUsage(f"--scale is a number of px above 0, got {scale}")
     source = _pair(video, second) if second else _video(video, frames, every)
-    iterations = ITERATIONS if iterations is None else iterations
-    policy: dict[str, Any] = {"iterations": iterations, "padding": padding, "warm": warm}
+    policy: dict[str, Any] = {"padding": padding, "warm": warm}
+    if iterations is not None:
+        policy["iterations"] = iterations
     estimator = make_flow(model, pick_device(device), **policy)
     with progress() as told:
         flows = _flows(source, CheckedFlow(estimator) if occlusion else estimator, told, still=second is not None)

@@ -75,3 +75,59 @@ def train_flow_command(
         print_line(dumps({**facts, "metrics": dict(outcome.metrics)}))
     else:
         print_line(f"{facts['weights']} after step {outcome.step}; see {output / 'log.jsonl'}")
+
+
+@train_app.command(name="lift")
+def train_lift_command(
+    *,
+    output: Out,
+    preset: str = "laptop",
+    steps: int | None = None,
+    batch: int | None = None,
+    rate: float | None = None,
+    seed: int | None = None,
+    precision: str | None = None,
+    minutes: float | None = None,
+    motions: Path | None = None,
+    device: Device = "auto",
+    json: Json = False,
+) -> None:
+    """Train a network that lifts tracked 2D joints; OUT gets lifting.safetensors, log.jsonl and state.safetensors.
+
+    A stopped training, by Ctrl-C or by --minutes, goes on where it stopped when the call is repeated.
+
+    Parameters
+    ----------
+    preset
+        cpu, to see that all is well; laptop, half an hour; or gpu.
+    steps
+        Of the optimiser; else the preset's, as for the next four.
+    batch
+        Sequences a step.
+    rate
+        Highest learning rate.
+    seed
+        Of the weights and of everything that is drawn.
+    precision
+        float32, bfloat16 or float16; less than float32 only where the device gains by it.
+    minutes
+        Stop after so many.
+    motions
+        Folder of motion capture for a part of the motion; without, all is made up.
+    """
+    from dyad.training.lifting import WEIGHTS, lifting_command, lifting_recipe, train_lifting
+
+    logging.getLogger("dyad.training").setLevel(logging.INFO)
+    changes = {"steps": steps, "batch": batch, "rate": rate, "seed": seed, "precision": precision, "motions": motions}
+    outcome = train_lifting(
+        output,
+        lifting_recipe(preset, **changes),
+        device=device,
+        minutes=minutes,
+        command=lifting_command(preset, **changes),
+    )
+    facts = {"weights": str(output / WEIGHTS), "step": outcome.step, "stopped": outcome.stopped}
+    if json:
+        print_line(dumps({**facts, "metrics": dict(outcome.metrics)}))
+    else:
+        print_line(f"{facts['weights']} after step {outcome.step}; see {output / 'log.jsonl'}")

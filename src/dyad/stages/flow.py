@@ -294,7 +294,8 @@ def make_flow(name: str, device: torch.device | str = "cpu", **policy: Any) -> F
     if path.is_dir() or (path.suffix == ".npz" and path.is_file()):
         return FileFlow.of(path)
     try:
-        network = Checkpoint.load(find_weights(name)).build()
+        checkpoint = Checkpoint.load(find_weights(name))
+        network = checkpoint.build()
     except WeightsError as error:
         hint = f"dyad weights pull {name}" if name in PUBLISHED else "dyad weights import FILE, such as raft-small.pth"
         names, others = ", ".join(FLOW_MODELS), ", ".join(PUBLISHED)
@@ -306,6 +307,8 @@ def make_flow(name: str, device: torch.device | str = "cpu", **policy: Any) -> F
         raise BadUsage(
             f"{name!r} are weights of {type(network).__name__}, which gives no flow; take those of a RAFT or GMA"
         )
+    # Weights that were trained with few iterations get worse by more than they were judged with.
+    policy.setdefault("iterations", checkpoint.about.get("iterations", ITERATIONS))
     return NetworkFlow(network, device=device, **policy)
 
 

@@ -149,12 +149,12 @@ def definition(skeleton: Skeleton, joint: str) -> Point:
 
 def keypoints(shape: Shape, rotations: Floats, translation: Floats, skeleton: Skeleton) -> NDArray[np.float64]:
     """Joints (T, J, 3) in metres of a posed body, in the skeleton's order; the pose is that of `Shape.pose`."""
-    carried = _carried(shape, skeleton)
-    return np.einsum("tbik,jbk->tji", shape.movements(rotations, translation), carried, optimize=True)
+    shares = joint_shares(shape, skeleton)
+    return np.einsum("tbik,jbk->tji", shape.movements(rotations, translation), shares, optimize=True)
 
 
 @lru_cache(maxsize=64)
-def _carried(shape: Shape, skeleton: Skeleton) -> NDArray[np.float64]:
+def joint_shares(shape: Shape, skeleton: Skeleton) -> NDArray[np.float64]:
     """For each joint and bone (J, 31, 4) the share of its rest position, with a 1 appended, that the bone carries."""
     known = shape.model.landmarks
     mesh, rest = shape.model.mesh(), shape.rest()

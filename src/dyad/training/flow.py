@@ -161,6 +161,7 @@ def card(recipe: FlowRecipe, outcome: Outcome, device: torch.device, *, still: M
         "recipe": recipe.to_json(),
         "data": "pairs rendered by dyad.synthetic from seeds below 2^31; judged on those of seed 2^31",
         "images": "RGB, 0..1, sides multiples of 8 px",
+        "iterations": recipe.judged,
         "hardware": hardware(device),
         "steps": outcome.step,
         "seconds": round(outcome.seconds),

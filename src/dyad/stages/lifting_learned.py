@@ -1,0 +1,299 @@
+"""Tracked 2D joints to motion in metres by a trained network; what it cannot know comes from height, floor, bones."""
+
+import math
+from bisect import bisect_right
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from dyad.core.camera import GUESSED_FOCAL_SPREAD, Camera
+from dyad.core.errors import BadUsage, MissingWeights
+from dyad.core.skeleton import BODY17
+from dyad.core.tracks import Flag, Tracks
+from dyad.geometry.bones import bone_lengths, with_bone_lengths
+from dyad.geometry.filtering import gaussian_smooth, weighted_median
+from dyad.models.checkpoints import Checkpoint, find_weights
+from dyad.models.lifting import LiftingNetwork
+from dyad.models.weights import WeightsError
+from dyad.stages.floor import FloorEstimator, Footing
+from dyad.stages.lifting_network import Estimate, Sequence, SequenceLifter
+
+# A confidence that is only just seen as such; detectors differ in what they call certain.
+_CERTAIN = 0.9
+_GAP_SPEED = 0.5
+_SCALE_SIGMA = 0.05
+# Thigh, shin and the way from the pelvis along the spine to the neck as a share of stature, on adult bodies with the
+# joints of each skeleton (`dyad.synthetic.keypoints`, docs/joints.md).
+_OF_STATURE = {"body17": 0.782, "mupots17": 0.796, "blazepose33": 0.757, "coco17": 0.757, "lsp14": 0.822}
+_OF_STATURE_ELSE = 0.782
+_SHORTEST = 0.1
+# Mean absolute error to standard deviation, of a Laplace distribution.
+_SIGMA = math.sqrt(2.0)
+
+
+@dataclass(frozen=True)
+class _Person:
+    """One person at T times: detected rows and filled ones; what the network says, in statures."""
+
+    identity: int
+    frame: Tensor
+    row: Tensor
+    time: Tensor
+    rays: Tensor
+    confidence: Tensor
+    said: Estimate
+
+    @property
+    def filled(self) -> Tensor:
+        return self.row < 0
+
+    @property
+    def xyz(self) -> Tensor:
+        """(T, 17, 3) in statures."""
+        return self.said.pose + self.said.root[:, None]
+
+
+class LearnedLifter:
+    """Gives tracked people their joints in metres, from their 2D joints over time alone; any xyz there is, is ignored.
+
+    The network says poses and distances in units of each person's stature, and where up is; told the direction on which
+    everybody's answers agree, it is asked again. Bones then keep one length a track, poses and distances are smoothed
+    as far as the network is unsure of them, and one scale a track follows from a prior on human stature, the network's
+    own guess of it, and a floor that all share. Last, joints move towards their 2D positions, the further the surer
+    these are and the less sure the network is.
+
+    Args:
+        height: stature of everyone in m, if known.
+        up: (3,) unit vector against gravity in the camera's axes, if known.
+        pose_width, depth_width: standard deviations in s of the smoothing of poses and of the root's depth.
+        longest_gap: s; longer gaps stay empty.
+        pixel_sigma: what a joint of full confidence is off in the image, as a share of the person's stature; infinite
+            leaves joints where the network has them.
+    """
+
+    def __init__(
+        self,
+        lift: SequenceLifter,
+        *,
+        height: float | None = None,
+        up: Tensor | None = None,
+        floor: FloorEstimator | None = None,
+        pose_width: float = 0.03,
+        depth_width: float = 0.5,
+        longest_gap: float = 2.0,
+        pixel_sigma: float = 0.02,
+    ) -> None:
+        self.lift = lift
+        self.height = height
+        self.up = up
+        self.floor = floor or FloorEstimator(scale_error=0.12)
+        self.pose_width = pose_width
+        self.depth_width = depth_width
+        self.longest_gap = longest_gap
+        self.pixel_sigma = pixel_sigma
+
+    def __call__(self, tracks: Tracks) -> Tracks:
+        """Tracks of any skeleton that gives body17 → body17 tracks in the camera frame, short gaps filled."""
+        source = tracks.convert(BODY17)
+        source = source.with_(confidence=_levelled(source.confidence))
+        rows, world = [], None
+        for chosen in _shots(source):
+            shot = self._shot(source, chosen, tracks.skeleton.name)
+            feet = [_footing(person) for person in shot]
+            scales, world = self.floor(feet, self.height)
+            rows += [self._rows(p, scale, source) for p, scale in zip(shot, scales, strict=True)]
+        blank = {"frame": torch.zeros(0, dtype=torch.int64), "person": torch.zeros(0, dtype=torch.int64)}
+        joined = {name: torch.cat([row[name] for row in rows]) for name in rows[0]} if rows else blank
+        return Tracks.of_rows(
+            skeleton=BODY17,
+            camera=tracks.camera,
+            fps=tracks.fps,
+            video=tracks.video,
+            frames=tracks.frames,
+            times=tracks.times,
+            # Behind a cut the camera stands elsewhere: one world would be wrong for all shots but one.
+            world=None if tracks.cuts else world,
+            cuts=tracks.cuts,
+            **joined,
+        )
+
+    def _shot(self, tracks: Tracks, identities: list[int], skeleton: str) -> list[_Person]:
+        asked = [(identity, *self._asked(tracks, identity)) for identity in identities]
+        asked = [(i, sequence, frame, row) for i, sequence, frame, row in asked if len(frame)]
+        times = [tracks.times[torch.searchsorted(tracks.frames, frame)] for _, _, frame, _ in asked]
+
+        def answers(up: Tensor | None) -> list[Estimate]:
+            return [self.lift(sequence, time, up) for (_, sequence, _, _), time in zip(asked, times, strict=True)]
+
+        said = answers(self.up)
+        if self.up is None and said:
+            said = answers(_agreed([one.up for one in said]))
+        people = []
+        for (identity, _, frame, row), time, one in zip(asked, times, said, strict=True):
+            seen = (row >= 0)[:, None]
+            rays = tracks.camera.rays(tracks.xy[row])[..., :2]
+            rays = torch.where(seen[..., None], rays, torch.full_like(rays, torch.nan))
+            confidence = torch.where(seen, tracks.confidence[row], torch.zeros_like(rays[..., 0]))
+            person = _Person(identity, frame, row, time, rays, confidence, one)
+            people.append(self._steadied(person, skeleton))
+        return people
+
+    def _asked(self, tracks: Tracks, identity: int) -> tuple[Sequence, Tensor, Tensor]:
+        """What the network is shown of a person, and of which frames (T,) it is asked, with their rows, -1 if none."""
+        rows = tracks.rows(identity)
+        known = (tracks.confidence[rows] > 0) & torch.isfinite(tracks.xy[rows]).all(-1)
+        rows = rows[known.sum(-1) >= 2]
+        if not len(rows):
+            return Sequence(torch.zeros(0), torch.zeros(0, 17, 2), torch.zeros(0, 17)), rows, rows
+        sequence = Sequence(tracks.time[rows], tracks.camera.rays(tracks.xy[rows])[..., :2], tracks.confidence[rows])
+        frame = tracks.frame[rows]
+        inside = (tracks.frames > frame[0]) & (tracks.frames < frame[-1]) & ~torch.isin(tracks.frames, frame)
+        missing = tracks.frames[inside]
+        after = torch.searchsorted(frame, missing)
+        short = sequence.time[after] - sequence.time[after - 1] <= self.longest_gap
+        every = torch.cat((frame, missing[short]))
+        order = every.argsort()
+        return sequence, every[order], torch.cat((rows, torch.full_like(missing[short], -1)))[order]
+
+    def _steadied(self, person: _Person, skeleton: str) -> _Person:
+        """Bones of one length, the pose and the root's depth smoothed, what the network is surer of counting more."""
+        said = person.said
+        trust = said.pose_spread.square().clamp(min=1e-6).reciprocal().flatten(1)
+        pose = gaussian_smooth(said.pose, person.time, trust, self.pose_width).float()
+        lengths = bone_lengths(pose, BODY17.parents)
+        ends = [max(parent, 0) for parent in BODY17.parents]
+        unsure = said.pose_spread.mean(-1)
+        median = weighted_median(lengths, 1 / torch.maximum(unsure, unsure[:, ends]).square())
+        median = torch.nan_to_num(0.5 * (median + median[list(BODY17.mirror)]))
+        # Bones say better than the network's idea of a stature what its unit is.
+        unit = _stature(median, skeleton)
+        pose = with_bone_lengths(pose, median.expand(len(pose), -1), BODY17.parents) / unit
+        depth = said.root[:, 2].double().log()
+        depth = gaussian_smooth(depth, person.time, said.depth_spread.double() ** -2, self.depth_width).exp().float()
+        root = said.root / said.root[:, 2:] * depth[:, None] / unit
+        return replace(person, said=replace(said, pose=pose, root=root))
+
+    def _rows(self, person: _Person, scale: float, tracks: Tracks) -> dict[str, Tensor]:
+        metres = scale * person.said.stature
+        xyz = metres * self._met(person)
+        row, filled = person.row, person.filled
+        camera = tracks.camera
+        seen = camera.project(xyz).float()
+        box = torch.cat((seen.amin(1), seen.amax(1)), -1)
+        xy = torch.where(filled[:, None, None], seen, tracks.xy[row])
+        outside = ((seen < 0) | (seen > seen.new_tensor(camera.size) - 1)).flatten(1).any(1)
+        flags = torch.where(filled, torch.zeros_like(row), tracks.flags[row] & ~int(Flag.FLAT))
+        return {
+            "frame": person.frame,
+            "person": torch.full_like(person.frame, person.identity),
+            "time": person.time,
+            "xy": xy,
+            "confidence": person.confidence,
+            "xyz": xyz,
+            "sigma": self._sigma(person, metres, xyz, camera),
+            "box": torch.where(filled[:, None] | ~torch.isfinite(tracks.box[row]), box, tracks.box[row]),
+            "filled": filled,
+            "flags": flags | torch.where(outside, int(Flag.BORDER), 0),
+        }
+
+    def _met(self, person: _Person) -> Tensor:
+        """Joints (T, 17, 3) in statures after their move across the view towards where they are seen."""
+        xyz = person.xyz
+        wanted = torch.cat((person.rays, torch.ones_like(person.rays[..., :1])), -1) * xyz[..., 2:]
+        known = torch.isfinite(wanted).all(-1) & (person.confidence > 0)
+        off = torch.where(known[..., None], wanted - xyz, torch.zeros_like(xyz))[..., :2]
+        own = (_SIGMA * person.said.pose_spread[..., 0]).square()
+        seen = (self.pixel_sigma / person.confidence.clamp(0.05, 1)).square()
+        # A joint far from where it should be is no measurement.
+        seen = seen * (1 + off.square().sum(-1) / (9 * (own + seen)))
+        share = own / (own + seen)
+        return torch.cat((xyz[..., :2] + share[..., None] * off, xyz[..., 2:]), -1)
+
+    def _sigma(self, person: _Person, metres: float, xyz: Tensor, camera: Camera) -> Tensor:
+        """One standard deviation (T, 17, 3) in m: pose, the root's depth, the scale, the focal length, and gaps."""
+        pose = _SIGMA * metres * person.said.pose_spread
+        size = 0.005 if self.height is not None else _SCALE_SIGMA
+        relative = torch.hypot(_SIGMA * person.said.depth_spread, torch.tensor(size))
+        relative = torch.hypot(relative, torch.tensor(GUESSED_FOCAL_SPREAD if camera.guessed else 0.0))
+        gap = torch.zeros(len(person.time), dtype=torch.float64)
+        seen = person.time[~person.filled]
+        if person.filled.any():
+            after = torch.searchsorted(seen, person.time).clamp(1, max(len(seen) - 1, 1))
+            nearest = torch.minimum((person.time - seen[after - 1]).abs(), (seen[after] - person.time).abs())
+            gap = torch.where(person.filled, nearest, gap)
+        walk = (_GAP_SPEED * gap).float()[:, None, None].expand_as(pose)
+        share = torch.stack((torch.full_like(relative, size), torch.full_like(relative, size), relative), -1)
+        return torch.hypot(torch.hypot(pose, walk), xyz.abs() * share[:, None])
+
+
+def make_lifter(weights: str, device: torch.device, **policy: Any) -> LearnedLifter:
+    """The lifter with weights by name or file. MissingWeights where there are none, BadUsage where of another network.
+
+    Args:
+        policy: of `LearnedLifter`.
+    """
+    try:
+        checkpoint = Checkpoint.load(find_weights(weights))
+        network = checkpoint.build()
+    except WeightsError as error:
+        raise MissingWeights(str(error)) from error
+    if not isinstance(network, LiftingNetwork):
+        raise BadUsage(f"the weights {weights!r} are of a network {checkpoint.network!r}; lifting needs those of one")
+    return LearnedLifter(SequenceLifter(network, device=device), **policy)
+
+
+def _stature(lengths: Tensor, skeleton: str) -> float:
+    """Standing height that bones of these lengths (17,) make, in their unit; 1 where they make none."""
+    bones = BODY17.indices("left_knee", "left_ankle", "spine", "neck")
+    height = float(lengths[bones].sum()) / _OF_STATURE.get(skeleton, _OF_STATURE_ELSE)
+    return height if height > _SHORTEST else 1.0
+
+
+def _shots(tracks: Tracks) -> list[list[int]]:
+    """People by shot; nobody is in two."""
+    shots: dict[int, list[int]] = {}
+    for identity in tracks.people:
+        shots.setdefault(bisect_right(tracks.cuts, int(tracks.frame[tracks.rows(identity)[0]])), []).append(identity)
+    return list(shots.values())
+
+
+def _levelled(confidence: Tensor) -> Tensor:
+    """Confidence (N, 17) on the scale of the training: nine in ten of a clip's joints are at most nearly certain."""
+    told = confidence[confidence > 0]
+    if not len(told):
+        return confidence
+    high = float(torch.quantile(told[:: max(1, len(told) // 100_000)].float(), 0.75))
+    return (confidence * (_CERTAIN / high)).clamp(max=1.0) if high < _CERTAIN else confidence
+
+
+def _agreed(ups: list[Tensor]) -> Tensor:
+    """The direction (3,) nearest to most of those that were told (T, 3) of each person."""
+    every = torch.cat(ups)
+    middle = functional.normalize(every.median(0).values, dim=0)
+    for _ in range(5):
+        trust = 1 / (0.05 + (every - middle).square().sum(-1))
+        middle = functional.normalize((trust[:, None] * every).sum(0), dim=0)
+    return middle
+
+
+def _footing(person: _Person) -> Footing:
+    """Feet that carry weight: ankles that hardly move, are seen, and are the lower ones; and where up is."""
+    seen = ~person.filled
+    stature = person.said.stature
+    xyz, confidence, time = stature * person.xyz[seen], person.confidence[seen], person.time[seen]
+    if len(time) < 2:
+        return Footing(torch.zeros(0, 3), torch.zeros(0, 3), stature)
+    left, right = BODY17.indices("left_ankle", "right_ankle")
+    up = functional.normalize(person.said.up[seen].median(0).values, dim=0)
+    step = (time[1:] - time[:-1]).clamp(min=1e-3).float()
+    feet = []
+    for ankle, other in ((left, right), (right, left)):
+        moved = torch.linalg.vector_norm(xyz[1:, ankle] - xyz[:-1, ankle], dim=-1) / step
+        speed = torch.cat((moved[:1], moved))
+        lower = (xyz[:, ankle] - xyz[:, other]) @ up < 0.06 * stature
+        feet.append(xyz[(speed < 0.35 * stature) & lower & (confidence[:, ankle] > 0.5), ankle])
+    # The network judges by more than those who stand where up is.
+    return Footing(torch.cat(feet), person.said.up[seen], stature)
