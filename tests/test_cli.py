@@ -290,7 +290,8 @@ def test_info_and_weights_speak_json(dyad, blazepose_folder):
     assert "blazepose" in dyad("info").out
     listed = dyad("weights", "list", "--json")
     assert [entry["state"] for entry in json.loads(listed.out)][:2] == ["present", "present"]
-    assert listed.err.count("Apache-2.0") == 2
+    assert listed.err.count("Apache-2.0") == 2 + listed.err.count("shipped")
+    assert "shipped  raft-small-people" in listed.err
     assert "absent   raft-small-torchvision" in listed.err
     assert dyad("weights", "verify").status == 0
     assert dyad("weights", "pull", "alphapose").status == 2

@@ -93,7 +93,7 @@ def test_a_network_by_name_and_backwards(clip: Path, tmp_path: Path, dyad: Dyad)
 
 def test_what_is_wrong_is_said_in_one_line(clip: Path, tmp_path: Path, dyad: Dyad) -> None:  # noqa: F811
     out = ("-o", tmp_path / "out")
-    missing = dyad("flow", clip / "clip.mp4", *out)
+    missing = dyad("flow", clip / "clip.mp4", *out, "--model", "raft-small")
     assert missing.status == 4
     assert "dyad weights import" in missing.complaint
     assert "dyad weights pull" in missing.complaint

@@ -131,8 +131,7 @@ def test_a_folder_without_truth_and_files_that_disagree_are_named(tmp_path) -> N
 
 
 def test_weights_come_from_a_file_and_their_lack_is_told(tmp_path) -> None:
-    with pytest.raises(MissingWeights, match=r"raft-small.*dyad weights import"):
-        load_flow_network(None)
+    assert isinstance(load_flow_network(None), RAFT)
     with pytest.raises(MissingWeights, match="no weights 'nothing'"):
         load_flow_network("nothing")
     with pytest.raises(BadUsage, match="no flow network 'hrnet-w32'"):

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from dyad.core.errors import BadUsage
+from dyad.models.blazepose_heads import Features
 from dyad.models.smpl_template import JOINTS14, VERTICES, BodyTemplate
 
 Shape = tuple[int, ...]
@@ -42,6 +43,7 @@ def _images(count: int, width: int, height: int) -> tuple[Shape, ...]:
 
 _TWO_FRAMES = Size(_images(2, 512, 384))
 _POSE = (64, 17, 3)
+_FEATURES = ((1, 24, 128, 224), (1, 96, 64, 112), (1, 192, 32, 56))
 
 # By the beginning of a network's name; the longest that fits counts. "-N" stands for lifting windows of N frames.
 SIZES: dict[str, Size] = {
@@ -55,6 +57,8 @@ SIZES: dict[str, Size] = {
     "root-tcn": Size(((1, 343, 17, 2),)),
     "root-tcn-3d": Size(((1, 343, 17, 5),)),
     "bottom-up": Size(((1, 3, 512, 512), (1, 17, 512, 512))),
+    "person-heads": Size((), others=lambda: (Features(*(torch.zeros(s) for s in _FEATURES)),)),
+    "person-network": Size(_images(1, 896, 512)),
     "coordinate-scale": Size(((64, 14, 3),)),
     "joint-expansion": Size(((64, 14, 3),)),
     "blending": Size(((64, 3, 17), (64, 3, 17), (64, 2))),

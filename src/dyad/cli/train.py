@@ -131,3 +131,49 @@ def train_lift_command(
         print_line(dumps({**facts, "metrics": dict(outcome.metrics)}))
     else:
         print_line(f"{facts['weights']} after step {outcome.step}; see {output / 'log.jsonl'}")
+
+
+@train_app.command(name="bottomup")
+def train_bottomup_command(
+    *,
+    output: Out,
+    preset: str = "cpu",
+    steps: int | None = None,
+    seed: int | None = None,
+    minutes: float | None = None,
+    device: Device = "auto",
+    json: Json = False,
+) -> None:
+    """Train heads that find people on BlazePose's features; OUT gets person-heads.safetensors and log.jsonl.
+
+    Parameters
+    ----------
+    preset
+        cpu, three minutes; or laptop, twenty.
+    steps
+        Of the optimiser; else the preset's.
+    seed
+        Of the weights and of everything that is drawn.
+    minutes
+        Stop after so many, rendering not counted.
+    """
+    from dyad.core.errors import BadUsage
+    from dyad.training.bottomup import BOTTOM_UP, WEIGHTS, train_bottomup
+
+    logging.getLogger("dyad.training").setLevel(logging.INFO)
+    if preset not in BOTTOM_UP:
+        raise BadUsage(f"the presets are {', '.join(BOTTOM_UP)}, got {preset!r}")
+    changes = {name: value for name, value in {"steps": steps, "seed": seed}.items() if value is not None}
+    told = "".join(f" --{name} {value}" for name, value in changes.items())
+    outcome = train_bottomup(
+        output,
+        BOTTOM_UP[preset].with_(**changes),
+        device=device,
+        minutes=minutes,
+        command=f"dyad train bottomup --preset {preset}{told}",
+    )
+    facts = {"weights": str(output / WEIGHTS), "step": outcome.step, "stopped": outcome.stopped}
+    if json:
+        print_line(dumps({**facts, "metrics": dict(outcome.metrics)}))
+    else:
+        print_line(f"{facts['weights']} after step {outcome.step}; see {output / 'log.jsonl'}")

@@ -71,9 +71,7 @@ class BlazePoseDetector(nn.Module):
 
     def __init__(self, graph: Graph) -> None:
         super().__init__()
-        values = _output(graph, lambda shape: len(shape) == 3 and shape[2] == 12)
-        scores = _output(graph, lambda shape: len(shape) == 3 and shape[2] == 1)
-        self.network = TFLiteNetwork(graph, (values, scores))
+        self.network = TFLiteNetwork(graph, proposal_outputs(graph))
 
     @classmethod
     def from_file(cls, path: Path | str) -> Self:
@@ -87,11 +85,7 @@ class BlazePoseDetector(nn.Module):
         if height % _ANCHORS[-1][0] or width % _ANCHORS[-1][0] or not height or not width:
             raise ValueError(f"Image is {width}x{height}; the detector wants sides divisible by 32: pad it with zeros.")
         values, logits = self.network(images * 2.0 - 1.0)
-        anchors = anchor_centres(height, width, images.device)
-        middle, size = anchors + values[..., 0:2], values[..., 2:4]
-        boxes = torch.cat([middle - 0.5 * size, middle + 0.5 * size], -1)
-        points = anchors[:, None] + values[..., 4:12].unflatten(-1, (4, 2))
-        return PoseProposals(logits[..., 0].sigmoid(), boxes, *points.unbind(-2))
+        return proposals_of(values, logits, (height, width))
 
 
 class BlazePoseLandmarks(nn.Module):
@@ -129,6 +123,21 @@ class BlazePoseLandmarks(nn.Module):
             score=score[:, 0],
             world=world.unflatten(-1, (_POINTS, 3))[:, body],
         )
+
+
+def proposal_outputs(graph: Graph) -> tuple[int, int]:
+    """The tensors of the detector's file with what it says of its anchors and with their scores."""
+    values = _output(graph, lambda shape: len(shape) == 3 and shape[2] == 12)
+    return values, _output(graph, lambda shape: len(shape) == 3 and shape[2] == 1)
+
+
+def proposals_of(values: Tensor, logits: Tensor, size: tuple[int, int]) -> PoseProposals:
+    """What values (N, A, 12) and logits (N, A, 1) of the detector mean in images of `size` (height, width)."""
+    anchors = anchor_centres(*size, values.device)
+    middle, extent = anchors + values[..., 0:2], values[..., 2:4]
+    boxes = torch.cat([middle - 0.5 * extent, middle + 0.5 * extent], -1)
+    points = anchors[:, None] + values[..., 4:12].unflatten(-1, (4, 2))
+    return PoseProposals(logits[..., 0].sigmoid(), boxes, *points.unbind(-2))
 
 
 def anchor_centres(height: int, width: int, device: torch.device | str = "cpu") -> Tensor:

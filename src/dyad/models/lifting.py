@@ -114,7 +114,7 @@ class LiftingNetwork(nn.Module):
     ) -> None:
         super().__init__()
         joints = len(BODY17)
-        self.register_buffer("near", torch.exp(-joint_hops().cpu()), persistent=False)
+        self.register_buffer("near", torch.exp(-joint_hops()), persistent=False)
         self.enter = GraphBlock(joints, JOINT_FEATURES, graph)
         self.graph = nn.ModuleList(GraphBlock(joints, graph, graph) for _ in range(2))
         # A network that begins with small answers begins near the mean pose.

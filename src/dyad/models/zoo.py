@@ -64,12 +64,16 @@ ZOO: dict[str, Entry] = {
     "root-tcn": Entry("dyad.models.tcn:RootTCN", _TB + ", eq. 14, 2D only as released", namings="TCN_NAMINGS"),
     "root-tcn-3d": Entry("dyad.models.tcn:RootTCN", _TB + ", eq. 14", {"dimensions": 5}, "TCN_NAMINGS"),
     "bottom-up": Entry("dyad.models.bottomup:BottomUpNetwork", _TB + ", section 3.2", namings="BOTTOM_UP_NAMINGS"),
+    "person-heads": Entry("dyad.models.blazepose_heads:PersonHeads", "ours, on BlazePose's detector"),
+    "person-network": Entry("dyad.models.blazepose_heads:plain_network", "ours, from scratch"),
     "coordinate-scale": Entry("dyad.models.depth_readout:CoordinateScale", _TB + ", released code only"),
     "joint-expansion": Entry(
         "dyad.models.depth_readout:JointExpansion", _TB + ", released code only", namings="EXPANSION_NAMINGS"
     ),
     "blending": Entry("dyad.models.integration:BlendingNetwork", _TB + ", as released", namings="BLENDING_NAMINGS"),
     "integration": Entry("dyad.models.integration:IntegrationNetwork", _TB + ", eq. 7"),
+    "fusion": Entry("dyad.models.fusion:FusionNetwork", "ours, after eq. 7"),
+    "lifting": Entry("dyad.models.lifting:LiftingNetwork", "ours, after eq. 12 to 14"),
     "adaptation": Entry("dyad.models.adaptation:AdaptationNetwork", _TB, namings="ADAPTATION_NAMINGS"),
     "discriminator": Entry("dyad.models.discriminators:interaction_discriminator", _TB + ", eq. 8 and 9"),
     "dcpose": Entry("dyad.models.dcpose:dcpose", "Liu et al. 2021", namings="DCPOSE_NAMINGS"),

@@ -2,12 +2,17 @@
 
 import logging
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from dyad.core.errors import BadUsage, MissingWeights
 from dyad.core.protocols import Detector
+
+if TYPE_CHECKING:
+    from dyad.models.blazepose import BlazePoseDetector
+    from dyad.models.blazepose_heads import BlazePoseFinder
 
 log = logging.getLogger(__name__)
 
@@ -33,11 +38,24 @@ def _blazepose(
             log.warning("The networks of %s were fetched into %s.", WHEEL, folder)
     except WeightsError as error:
         raise MissingWeights(str(error)) from error
-    detector = BlazePoseDetector.from_file(folder / BLAZEPOSE_DETECTOR.file)
+    # What the heads tell besides costs time, and one in four of the people they add is none.
+    file = folder / BLAZEPOSE_DETECTOR.file
+    detector = _with_heads(file) if policy.get("thorough") else BlazePoseDetector.from_file(file)
     landmarks = BlazePoseLandmarks.from_file(folder / BLAZEPOSE_LANDMARKS.file)
     if key_interval is not None:
         policy["key_interval"] = key_interval
     return BlazePose(detector, landmarks, device=device, **policy)
+
+
+def _with_heads(file: Path) -> "BlazePoseDetector | BlazePoseFinder":
+    """BlazePose's detector with our heads, where they come with the package."""
+    from dyad.models.blazepose import BlazePoseDetector
+    from dyad.models.blazepose_heads import BlazePoseFinder
+    from dyad.models.checkpoints import Checkpoint, shipped
+
+    if (heads := shipped().get("person-heads")) is None:
+        return BlazePoseDetector.from_file(file)
+    return BlazePoseFinder.from_files(file, Checkpoint.load(heads).build())
 
 
 def _transformers(weights: tuple[str, ...], device: torch.device, **policy: Any) -> Detector:
@@ -58,7 +76,9 @@ def _onnx(weights: tuple[str, ...], device: torch.device, **policy: Any) -> Dete
 
 DETECTORS: dict[str, Callable[..., Detector]] = {"blazepose": _blazepose, "transformers": _transformers, "onnx": _onnx}
 # Networks that `flow.make_flow` takes weights of; weights go by the same names unless called otherwise.
-FLOW_MODELS = ("raft-small", "raft-basic", "gma")
+FLOW = "raft-small-people"
+"""The flow network that is used unless another is named; it comes with Dyad."""
+FLOW_MODELS = (FLOW, "raft-small", "raft-basic", "gma")
 
 
 def make_detector(name: str, weights: tuple[str, ...], device: torch.device, **policy: Any) -> Detector:

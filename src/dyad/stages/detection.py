@@ -13,6 +13,7 @@ from dyad.core.skeleton import BLAZEPOSE33
 from dyad.core.tracks import Tracks
 from dyad.core.video import Chunk, Video
 from dyad.models.blazepose import BlazePoseDetector, BlazePoseLandmarks, Region
+from dyad.models.blazepose_heads import BlazePoseFinder
 from dyad.stages.appearance import describe
 from dyad.stages.erasing import erase
 from dyad.stages.placing import place_people
@@ -24,6 +25,9 @@ from dyad.stages.suppression import pose_likeness, same_body, settle_claims, sup
 _FOLLOW_LIMIT = 2.0 * MIRROR_LIMIT
 _LOWEST_SCORE = 0.5
 _LOWEST_BEHIND = 0.75
+_LOWEST_TOLD = 0.6
+# Centres closer than this share of the larger region's side are of one person.
+_ABOUT = 0.1
 _LOWEST_FOLLOWED = 0.1
 # s for which someone who was lost from sight is looked for where he was.
 _PATIENCE = 0.8
@@ -47,7 +51,7 @@ class BlazePose:
     backward from where they were first found. Needs no more memory for a longer video.
 
     Args:
-        detector, landmarks: the two networks.
+        detector, landmarks: the two networks; the detector may have heads that find small and crowded people.
         device: where they run.
         key_interval: s between key frames.
         thorough: look at more sizes and at tiles, three times as often; costs time, finds small and crowded people.
@@ -56,7 +60,7 @@ class BlazePose:
 
     def __init__(
         self,
-        detector: BlazePoseDetector,
+        detector: BlazePoseDetector | BlazePoseFinder,
         landmarks: BlazePoseLandmarks,
         *,
         device: torch.device | str = "cpu",
@@ -107,18 +111,23 @@ class BlazePose:
 
     def _search(self, image: Tensor, known: People) -> People:
         """People in an image whom `known` lacks, verified; then those whom all these had hidden or outshone."""
-        new = self._verified(image, known)
+        region, score = self.propose(image)
+        new = self._verified(image, _some(region, score <= 1), known)
+        everyone = People.join([known, new])
+        # Of whom the heads tell, only those are looked at who were not found so far.
+        more = self._verified(image, _some(region, (score > 1) & _unknown(region, everyone)), everyone)
+        new = People.join([new, more[more.score > _LOWEST_TOLD]])
         everyone = People.join([known, new])
         if not len(everyone):
             return new
         erased = erase(image, everyone)
-        behind = erased.distrust(self._verified(erased.image, everyone, everyone.span))
+        region, score = self.propose(erased.image, everyone.span)
+        behind = erased.distrust(self._verified(erased.image, _some(region, score <= 1), everyone))
         # What is left of a painted body can look like another: they need more proof, and joints outside the paint.
         return People.join([new, behind[(behind.score > _LOWEST_BEHIND) & (behind.seen.mean(1) > 0.3)]])
 
-    def _verified(self, image: Tensor, known: People, sizes: Tensor | None = None) -> People:
-        """People (of about these sizes, px) whom `known` lacks, proposed in an image and alike in the mirror."""
-        region, _ = self.propose(image, sizes)
+    def _verified(self, image: Tensor, region: Region, known: People) -> People:
+        """People whom `known` lacks, found in regions of an image and alike in the mirror."""
         first = self.read(image[None], torch.zeros(len(region.side), dtype=torch.int64), region, mirror=False)
         first = first[(first.score > 0.3) & _sane(first)]
         first = first[suppress(first)] if len(first) else first
@@ -229,6 +238,19 @@ class BlazePose:
                 appearance=describe(stretch.images[k], people.xy),
                 cut=bool(stretch.chunk.cut[k]),
             )
+
+
+def _some(region: Region, chosen: Tensor) -> Region:
+    return Region(*(value[chosen] for value in region))
+
+
+def _unknown(region: Region, people: People) -> Tensor:
+    """Which regions (N,) are about nobody of those known: another place or another size."""
+    other = people.next_region
+    size = torch.maximum(region.side[:, None], other.side[None]).clamp(min=1e-6)
+    apart = torch.linalg.vector_norm(region.centre[:, None] - other.centre[None], dim=-1) / size
+    ratio = torch.log(region.side[:, None].clamp(min=1e-6) / other.side[None].clamp(min=1e-6)).abs()
+    return ~((apart < _ABOUT) & (ratio < 0.5)).any(1)
 
 
 def _passes(step: float) -> int:

@@ -1,0 +1,333 @@
+"""Training the bottom-up heads on rendered people; `python -m dyad.training.bottomup` where only torch is at hand.
+
+All stills are rendered first, into the output folder; then heads learn from cuttings of them.
+"""
+
+import argparse
+import json
+import logging
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from dyad import __version__
+from dyad.core.errors import BadUsage, DyadError, MissingWeights
+from dyad.core.files import whole_file
+from dyad.models.blazepose_heads import (
+    STRIDE,
+    BlazePoseFeatures,
+    Features,
+    PersonHeads,
+    PersonNetwork,
+    PlainFeatures,
+)
+from dyad.models.checkpoints import Checkpoint
+from dyad.models.person_maps import draw_person_maps
+from dyad.models.weights import BLAZEPOSE_DETECTOR, find_blazepose
+from dyad.training.cuttings import Cutting, cutting
+from dyad.training.hardware import device_named, hardware
+from dyad.training.loop import LOG, Batch, Loop, Outcome
+from dyad.training.person_loss import PersonLoss, wanted
+from dyad.training.person_scores import score_heads
+from dyad.training.recipes import HELD_OUT, Optimisation, World, as_json
+from dyad.training.stills import Still, Stills, crowds
+
+logger = logging.getLogger(__name__)
+
+NETWORK = "person-heads"
+WEIGHTS = "person-heads.safetensors"
+_POOL = "stills-{}.safetensors"
+_DRAW = 9
+
+
+@dataclass(frozen=True)
+class PersonRecipe:
+    """How bottom-up heads are trained.
+
+    features: "blazepose", the frozen backbone of its detector, or "plain", convolutions trained from scratch.
+    stills: rendered in all. cuttings: of these, each used again and again.
+    held_out: to judge by. batch: cuttings a step. width: of the heads.
+    """
+
+    optimisation: Optimisation
+    worlds: tuple[World, ...] = field(default_factory=lambda: crowds((448, 336)))
+    cutting: Cutting = field(default_factory=Cutting)
+    features: Literal["blazepose", "plain"] = "blazepose"
+    stills: int = 300
+    cuttings: int = 1200
+    held_out: int = 90
+    batch: int = 16
+    width: int = 64
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed < HELD_OUT:
+            raise BadUsage(f"a training's seed lies from 0 to {HELD_OUT - 1}; others are held out; got {self.seed}")
+        if self.features not in ("blazepose", "plain"):
+            raise BadUsage(f"the features are blazepose or plain, got {self.features!r}")
+        if min(self.stills, self.cuttings, self.held_out, self.batch) < 1 or any(n % 32 for n in self.cutting.size):
+            raise BadUsage(
+                "stills, cuttings, held-out stills and a batch are 1 or more; sides of cuttings are multiples of 32 px"
+            )
+
+    def with_(self, **changes: Any) -> "PersonRecipe":
+        """A copy with some fields replaced; those of `Optimisation` may be given as well."""
+        names = set(Optimisation.__dataclass_fields__)
+        inner = {name: value for name, value in changes.items() if name in names}
+        outer = {name: value for name, value in changes.items() if name not in names}
+        return replace(self, optimisation=replace(self.optimisation, **inner), **outer)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything that the result depends on, as JSON has it."""
+        return as_json(asdict(self))
+
+
+BOTTOM_UP: dict[str, PersonRecipe] = {
+    # Three minutes of a core that multiplies bfloat16, 1 GB.
+    "cpu": PersonRecipe(Optimisation(steps=600, rate=2e-3, warm_up=0.1, averaging=0.99, precision="bfloat16")),
+    # Twenty minutes of one, 5 GB.
+    "laptop": PersonRecipe(
+        Optimisation(steps=4000, rate=2e-3, warm_up=0.1, averaging=0.998, precision="bfloat16"),
+        stills=2000,
+        cuttings=6000,
+    ),
+}
+
+
+def person_network(recipe: PersonRecipe) -> PersonNetwork:
+    """The network of a recipe, heads untrained. MissingWeights where BlazePose's file is not there."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        heads = PersonHeads(width=recipe.width)
+        features = PlainFeatures() if recipe.features == "plain" else frozen_features()
+    network = PersonNetwork(features, heads)
+    network.to(memory_format=torch.channels_last)  # ty: ignore[no-matching-overload]
+    return network
+
+
+def frozen_features() -> BlazePoseFeatures:
+    """BlazePose's backbone from where its weights are kept. MissingWeights where they are not."""
+    folder = find_blazepose()
+    if folder is None:
+        raise MissingWeights("the heads stand on BlazePose's features: run `dyad weights pull blazepose` first")
+    return BlazePoseFeatures.from_file(folder / BLAZEPOSE_DETECTOR.file)
+
+
+def pool(recipe: PersonRecipe, seed: int, count: int, folder: Path) -> list[Still]:
+    """`count` stills of a seed, rendered or read from the folder where they have been rendered before."""
+    from safetensors.torch import load_file, save_file
+
+    path = folder / _POOL.format("held-out" if seed == HELD_OUT else seed)
+    if path.is_file():
+        kept = load_file(path)
+        if len(kept["rows"]) == count + 1:
+            return _unpacked(kept)
+    source = iter(Stills(recipe.worlds, seed))
+    stills = []
+    for still in islice(source, count):
+        stills.append(still)
+        if len(stills) % 100 == 0:
+            logger.info("%d of %d stills rendered", len(stills), count)
+    folder.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as partial_file:
+        save_file(_packed(stills), partial_file)
+    return stills
+
+
+def _packed(stills: Sequence[Still]) -> dict[str, Tensor]:
+    rows = torch.tensor([0, *(len(s.xy) for s in stills)]).cumsum(0)
+    joined = {name: torch.cat([getattr(s, name) for s in stills]) for name in ("xy", "xyz", "confidence")}
+    stacked = {name: torch.stack([getattr(s, name) for s in stills]) for name in ("image", "focal", "centre")}
+    return {"rows": rows, **joined, **stacked}
+
+
+def _unpacked(kept: Mapping[str, Tensor]) -> list[Still]:
+    rows = kept["rows"].tolist()
+    return [
+        Still(
+            kept["image"][i],
+            *(kept[name][rows[i] : rows[i + 1]] for name in ("xy", "xyz", "confidence")),
+            kept["focal"][i],
+            kept["centre"][i],
+        )
+        for i in range(len(rows) - 1)
+    ]
+
+
+def prepared(recipe: PersonRecipe, stills: Sequence[Still], features: nn.Module | None) -> dict[str, Tensor]:
+    """All cuttings of a recipe with what should be said of them; of frozen features, these instead of the images.
+
+    What is learned from again and again need be computed but once.
+    """
+    parts: list[dict[str, Tensor]] = []
+    for number in range(recipe.cuttings):
+        shown = cutting(stills, recipe.cutting, np.random.default_rng((recipe.seed, number, _DRAW)))
+        there = torch.isfinite(shown.metres)
+        people = (shown.xy[there], shown.confidence[there], shown.xyz[there][:, 0, 2])
+        goal = wanted(*people, recipe.cutting.size)
+        known = {name: getattr(shown, name) for name in ("xy", "xyz", "confidence", "metres")}
+        part = {**known, "prior": prior_of(shown.given, recipe.cutting.size).half(), "image": shown.image}
+        for name, value in goal._asdict().items():
+            part[name] = value.to(torch.int8) if name == "owner" else value.half()
+        if features is not None:
+            with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, recipe.optimisation.precision == "bfloat16"):
+                seen = features(part.pop("image")[None].float() / 255)
+            part |= {name: value[0].to(torch.bfloat16).contiguous() for name, value in seen._asdict().items()}
+        parts.append(part)
+    return {name: torch.stack([part[name] for part in parts]) for name in parts[0]}
+
+
+def batches(recipe: PersonRecipe, kept: Mapping[str, Tensor], start: int) -> Iterator[Batch]:
+    """Batches from step `start` on: all cuttings in one order after another, each a function of the recipe."""
+    count = len(kept["xy"])
+    step = start
+    while True:
+        rows = []
+        for place in range(step * recipe.batch, (step + 1) * recipe.batch):
+            turn, at = divmod(place, count)
+            rows.append(int(np.random.default_rng((recipe.seed, turn)).permutation(count)[at]))
+        chosen = torch.tensor(rows)
+        yield {name: value[chosen] for name, value in kept.items()}
+        step += 1
+
+
+def prior_of(given: Tensor, size: tuple[int, int]) -> Tensor:
+    """A prior (J, h, w) of what is given (P, J, 2) px, NaN where nothing, in an image of `size`."""
+    w, h = (n // STRIDE for n in size)
+    return draw_person_maps((given + 0.5) / STRIDE - 0.5, (w, h), sigma=0.7)
+
+
+class HeadsLoss:
+    """`PersonLoss` of a network on a batch of `prepared`."""
+
+    def __init__(self) -> None:
+        self.loss = PersonLoss()
+
+    def __call__(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        if "image" in batch:
+            images = (batch["image"].float() / 255).contiguous(memory_format=torch.channels_last)
+            features = network.get_submodule("features")(images)
+        else:
+            features = Features(*(batch[name].float() for name in Features._fields))
+        maps = network.get_submodule("heads")(features, batch["prior"].float())
+        with torch.autocast(batch["xy"].device.type, enabled=False):
+            return self.loss(maps, batch)
+
+
+def train_bottomup(
+    output: Path,
+    recipe: PersonRecipe,
+    *,
+    device: str = "auto",
+    minutes: float | None = None,
+    command: str = "",
+    log_every: int = 25,
+    save_every: int = 200,
+    validate_every: int = 400,
+) -> Outcome:
+    """Train, or go on where a call with the same recipe and folder stopped; write the heads and what they are worth.
+
+    `output` gets `person-heads.safetensors` (half precision; heads alone, or with the features that are trained),
+    `log.jsonl`, `state.safetensors` and the stills. `minutes` do not count the rendering of these.
+    """
+    where = device_named(device)
+    stills = pool(recipe, recipe.seed, recipe.stills, output)
+    judged = pool(recipe, HELD_OUT, recipe.held_out, output)
+    network = person_network(recipe)
+
+    def source(start: int) -> Iterator[Batch]:
+        kept = prepared(recipe, stills, network.features if recipe.features == "blazepose" else None)
+        return batches(recipe, kept, start)
+
+    loop = Loop(
+        network,
+        loss=HeadsLoss(),
+        batches=source,
+        optimisation=recipe.optimisation,
+        folder=output,
+        identity={"network": NETWORK, "recipe": recipe.to_json()},
+        device=where,
+        seed=recipe.seed,
+        validate=partial(score_heads, stills=judged, device=where),
+        log_every=log_every,
+        save_every=save_every,
+        validate_every=validate_every,
+    )
+    outcome = loop(deadline=None if minutes is None else time.monotonic() + 60 * minutes)
+    trained = outcome.network if recipe.features == "plain" else outcome.network.get_submodule("heads")
+    tensors = {
+        name: value.detach().cpu().half() if value.is_floating_point() else value.cpu()
+        for name, value in trained.state_dict().items()
+    }
+    about = {**card(recipe, outcome, where), "command": command, "curve": curve(output / LOG)}
+    name = NETWORK if recipe.features == "blazepose" else "person-network"
+    arguments = {"width": recipe.width}
+    Checkpoint(name, tensors, arguments, about).save(output / WEIGHTS)
+    return outcome
+
+
+def curve(log: Path) -> list[dict[str, Any]]:
+    """What each validation found, out of a log."""
+    lines = (json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()) if log.is_file() else ()
+    return [line["metrics"] for line in lines if "metrics" in line]
+
+
+def card(recipe: PersonRecipe, outcome: Outcome, device: torch.device) -> dict[str, Any]:
+    """What is to be known about the weights."""
+    return {
+        "trained_by": f"dyad {__version__}",
+        "recipe": recipe.to_json(),
+        "data": "stills rendered by dyad.synthetic from seeds below 2^31; judged on those of seed 2^31",
+        "features": "frozen, of BlazePose's detector" if recipe.features == "blazepose" else "trained from scratch",
+        "images": "RGB, 0..1, sides multiples of 32 px, at several sizes",
+        "skeleton": "body17",
+        "hardware": hardware(device),
+        "steps": outcome.step,
+        "seconds": round(outcome.seconds),
+        "stopped": outcome.stopped,
+        "metrics": dict(outcome.metrics),
+        "licence": "Apache-2.0",
+    }
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """The same as `dyad train bottomup`, for machines that have only what training needs; the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m dyad.training.bottomup", description=__doc__)
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("--preset", choices=tuple(BOTTOM_UP), default="cpu")
+    parser.add_argument("--device", default="auto")
+    kinds = {"steps": int, "batch": int, "rate": float, "seed": int, "precision": str, "features": str, "stills": int}
+    kinds |= {"cuttings": int}
+    for name, kind in kinds.items():
+        parser.add_argument(f"--{name}", type=kind)
+    loop = {"minutes": float, "log_every": int, "save_every": int, "validate_every": int}
+    for name, kind in loop.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=kind)
+    given = vars(parser.parse_args(words))
+    policy = {name: value for name in loop if (value := given.pop(name)) is not None}
+    output, device, preset = given.pop("output"), given.pop("device"), given.pop("preset")
+    changes = {name: value for name, value in given.items() if value is not None}
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s")
+    told = " ".join(f"--{name} {value}" for name, value in changes.items())
+    try:
+        recipe = BOTTOM_UP[preset].with_(**changes)
+        command = f"dyad train bottomup --preset {preset} {told}".strip()
+        outcome = train_bottomup(output, recipe, device=device, command=command, **policy)
+    except DyadError as error:
+        logger.error("%s", error)
+        return error.exit_status
+    logger.info("%s", json.dumps({"step": outcome.step, "stopped": outcome.stopped, "metrics": dict(outcome.metrics)}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
