@@ -9,8 +9,10 @@ from dyad.models.discriminators import InteractionDiscriminator, interaction_dis
 from dyad.models.fusion import FusionNetwork
 from dyad.stages.plausibility import penetration
 from dyad.training.branch_batches import BranchData, branch_batches
-from dyad.training.discriminator import _area, discriminator_command, discriminator_recipe, train_discriminator
+from dyad.training.discriminator import DISCRIMINATOR, _area, train_discriminator
 from dyad.training.pair_loss import Implausible, PairLoss, displaced, in_the_way, kept_clear, pairs_of
+from dyad.training.program import command_of
+from dyad.training.recipes import recipe_of
 from dyad.training.unlabelled_integration import TABLE2, Unlabelled, reprojection, without_labels
 from tests.training.troupes import troupe
 
@@ -86,14 +88,14 @@ def test_areas_under_curves() -> None:
 def test_it_trains_and_writes_weights(tmp_path: Path) -> None:
     for name in ("stock", "held"):
         troupe().save(tmp_path / f"{name}.npz")
-    recipe = discriminator_recipe("tiny", steps=3, data=DATA, near=3.0)
+    recipe = recipe_of(DISCRIMINATOR, "tiny", steps=3, data=DATA, near=3.0)
     outcome = train_discriminator(tmp_path, recipe, device="cpu", command="dyad train discriminator")
     assert outcome.step == 3
     assert isinstance(Checkpoint.load(tmp_path / "discriminator.safetensors").build(), InteractionDiscriminator)
     assert 0 <= outcome.metrics["auc_estimated"] <= 1
-    assert discriminator_command("tiny", steps=3, rate=None) == "dyad train discriminator --preset tiny --steps 3"
+    assert command_of("discriminator", "tiny", steps=3, rate=None) == "dyad train discriminator --preset tiny --steps 3"
     with pytest.raises(BadUsage, match="presets"):
-        discriminator_recipe("huge")
+        recipe_of(DISCRIMINATOR, "huge")
 
 
 def test_losses_without_labels_do_not_look_at_the_truth(tmp_path: Path) -> None:

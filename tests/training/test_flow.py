@@ -22,7 +22,6 @@ from dyad.training.flow import (
     WEIGHTS,
     Judge,
     SequenceLoss,
-    flow_command,
     flow_recipe,
     main,
     people_of,
@@ -30,6 +29,7 @@ from dyad.training.flow import (
     train_flow,
 )
 from dyad.training.loop import LOG, STATE
+from dyad.training.program import command_of
 from dyad.training.recipes import FLOW
 from dyad.training.state import State
 from dyad.training.worlds import held_out
@@ -193,7 +193,7 @@ def test_a_preset_with_changes(tmp_path: Path) -> None:
 
 
 def test_the_card_holds_a_command_that_asks_for_the_same() -> None:
-    words = flow_command("gpu", steps=7, rate=None, backgrounds=Path("some pictures"))
+    words = command_of("flow", "gpu", steps=7, rate=None, backgrounds=Path("some pictures"))
     assert words == "dyad train flow --preset gpu --steps 7 --backgrounds 'some pictures'"
 
 

@@ -15,12 +15,12 @@ from dyad.training.integration import (
     PoseLoss,
     fuse,
     implausible,
-    integration_command,
-    integration_recipe,
     main,
     train_integration,
 )
 from dyad.training.integration_recipes import INTEGRATION, IntegrationRecipe, Stepped
+from dyad.training.program import command_of
+from dyad.training.recipes import recipe_of
 from tests.training.troupes import troupe
 
 DATA = BranchData(scenes=2, frames=6, people=(2, 3), window=4)
@@ -38,7 +38,7 @@ def stocked(tmp_path: Path) -> Path:
 
 
 def recipe(**changes: object) -> IntegrationRecipe:
-    return integration_recipe("tiny", steps=4, data=DATA, **changes)
+    return recipe_of(INTEGRATION, "tiny", steps=4, data=DATA, **changes)
 
 
 def test_batches_from_a_step_on_are_the_same_whenever_asked_for() -> None:
@@ -120,13 +120,13 @@ def test_the_papers_network_and_schedule() -> None:
 
 
 def test_commands_and_recipes() -> None:
-    assert integration_command("laptop", steps=9, motions=Path("/home/me/mocap"), rate=None) == (
+    assert command_of("integration", "laptop", steps=9, motions=Path("/home/me/mocap"), rate=None) == (
         "dyad train integration --preset laptop --steps 9 --motions mocap"
     )
     with pytest.raises(BadUsage, match="presets"):
-        integration_recipe("huge")
+        recipe_of(INTEGRATION, "huge")
     with pytest.raises(BadUsage, match="seed"):
-        integration_recipe("tiny", seed=2**31)
+        recipe_of(INTEGRATION, "tiny", seed=2**31)
     with pytest.raises(MissingWeights):
         implausible("nothing-of-this-name")
     assert implausible(None) is None

@@ -15,15 +15,14 @@ from dyad.training import lifting_motion
 from dyad.training.lifting import (
     WEIGHTS,
     LiftingErrors,
-    lifting_command,
-    lifting_recipe,
     located,
     main,
     train_lifting,
 )
 from dyad.training.lifting_motion import clips
 from dyad.training.loop import LOG, STATE
-from dyad.training.recipes import HELD_OUT, Optimisation
+from dyad.training.program import command_of
+from dyad.training.recipes import HELD_OUT, Optimisation, recipe_of
 from dyad.training.recipes_lifting import LIFTING, LiftingLoss, LiftingRecipe
 
 TINY = LiftingRecipe(
@@ -123,16 +122,16 @@ def test_what_makes_no_sense_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadUsage, match="multiples"):
         TINY.with_(batch=5)
     with pytest.raises(BadUsage, match="presets"):
-        lifting_recipe("huge")
+        recipe_of(LIFTING, "huge")
     with pytest.raises(BadInput, match="no motion capture"):
         clips(tmp_path, made=0, seed=0)
     assert main(["-o", str(tmp_path / "out"), "--motions", str(tmp_path / "none")]) == BadInput.exit_status
 
 
 def test_presets_and_commands() -> None:
-    assert lifting_recipe("laptop", steps=7, batch=None).optimisation.steps == 7
-    assert lifting_recipe("laptop", motions=Path("a b")).motions == Path("a b")
-    assert lifting_command("gpu", steps=3, seed=None, motions=Path("a b")) == (
+    assert recipe_of(LIFTING, "laptop", steps=7, batch=None).optimisation.steps == 7
+    assert recipe_of(LIFTING, "laptop", motions=Path("a b")).motions == Path("a b")
+    assert command_of("lift", "gpu", steps=3, seed=None, motions=Path("a b")) == (
         "dyad train lift --preset gpu --steps 3 --motions 'a b'"
     )
     for recipe in LIFTING.values():

@@ -205,6 +205,8 @@ def main(arguments: list[str] | None = None) -> None:
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
     logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, stream=sys.stderr, format="%(message)s")
+    # Who trains wants to see how it goes; nothing speaks there unless something is trained.
+    logging.getLogger("dyad.training").setLevel(logging.INFO)
     if ERR.is_terminal:
         # Who waits should know for what.
         logging.getLogger("dyad.models.weights").setLevel(logging.INFO)

@@ -5,12 +5,15 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 from rich.console import Console
 
 from dyad.core.errors import BadUsage
+
+if TYPE_CHECKING:
+    from dyad.training.loop import Outcome
 
 # Results go to standard output, everything else to standard error, so that a script can read the last line.
 ERR = Console(stderr=True, highlight=False)
@@ -98,3 +101,12 @@ def dumps(value: Any, indent: int | None = None) -> str:
 def print_line(text: str) -> None:
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
+
+
+def tell_training(weights: Path, outcome: "Outcome", json: bool) -> None:
+    """Say where a training left its weights, and how far it came."""
+    facts = {"weights": str(weights), "step": outcome.step, "stopped": outcome.stopped}
+    if json:
+        print_line(dumps({**facts, "metrics": dict(outcome.metrics)}))
+    else:
+        print_line(f"{weights} after step {outcome.step}; see {weights.parent / 'log.jsonl'}")

@@ -1,11 +1,10 @@
 """`dyad train`: weights made anew, on rendered people."""
 
-import logging
 from pathlib import Path
 
 from cyclopts import App
 
-from dyad.cli.console import Device, Json, Out, dumps, print_line
+from dyad.cli.console import Device, Json, Out, tell_training
 from dyad.cli.train_integration import train_discriminator_command, train_integration_command
 
 train_app = App(name="train", help="Train a network on rendered people.")
@@ -57,24 +56,12 @@ def train_flow_command(
     workers
         Processes that render, a divisor of the preset's streams (14 for gpu, else 2); from the cores if not given.
     """
-    from dyad.training.flow import WEIGHTS, flow_command, flow_recipe, train_flow
+    from dyad.training.flow import WEIGHTS, train_preset
 
-    logging.getLogger("dyad.training").setLevel(logging.INFO)
-    changes = {"steps": steps, "batch": batch, "rate": rate, "seed": seed, "precision": precision}
     folders = {"motions": motions, "backgrounds": backgrounds}
-    outcome = train_flow(
-        output,
-        flow_recipe(preset, **folders, **changes),
-        device=device,
-        minutes=minutes,
-        workers=workers,
-        command=flow_command(preset, **folders, **changes),
-    )
-    facts = {"weights": str(output / WEIGHTS), "step": outcome.step, "stopped": outcome.stopped}
-    if json:
-        print_line(dumps({**facts, "metrics": dict(outcome.metrics)}))
-    else:
-        print_line(f"{facts['weights']} after step {outcome.step}; see {output / 'log.jsonl'}")
+    changes = {"steps": steps, "batch": batch, "rate": rate, "seed": seed, "precision": precision, **folders}
+    outcome = train_preset(output, preset, changes, device=device, minutes=minutes, workers=workers)
+    tell_training(output / WEIGHTS, outcome, json)
 
 
 @train_app.command(name="lift")
@@ -115,22 +102,11 @@ def train_lift_command(
     motions
         Folder of motion capture for a part of the motion; without, all is made up.
     """
-    from dyad.training.lifting import WEIGHTS, lifting_command, lifting_recipe, train_lifting
+    from dyad.training.lifting import WEIGHTS, train_preset
 
-    logging.getLogger("dyad.training").setLevel(logging.INFO)
     changes = {"steps": steps, "batch": batch, "rate": rate, "seed": seed, "precision": precision, "motions": motions}
-    outcome = train_lifting(
-        output,
-        lifting_recipe(preset, **changes),
-        device=device,
-        minutes=minutes,
-        command=lifting_command(preset, **changes),
-    )
-    facts = {"weights": str(output / WEIGHTS), "step": outcome.step, "stopped": outcome.stopped}
-    if json:
-        print_line(dumps({**facts, "metrics": dict(outcome.metrics)}))
-    else:
-        print_line(f"{facts['weights']} after step {outcome.step}; see {output / 'log.jsonl'}")
+    outcome = train_preset(output, preset, changes, device=device, minutes=minutes)
+    tell_training(output / WEIGHTS, outcome, json)
 
 
 @train_app.command(name="bottomup")
@@ -157,23 +133,7 @@ def train_bottomup_command(
     minutes
         Stop after so many, rendering not counted.
     """
-    from dyad.core.errors import BadUsage
-    from dyad.training.bottomup import BOTTOM_UP, WEIGHTS, train_bottomup
+    from dyad.training.bottomup import WEIGHTS, train_preset
 
-    logging.getLogger("dyad.training").setLevel(logging.INFO)
-    if preset not in BOTTOM_UP:
-        raise BadUsage(f"the presets are {', '.join(BOTTOM_UP)}, got {preset!r}")
-    changes = {name: value for name, value in {"steps": steps, "seed": seed}.items() if value is not None}
-    told = "".join(f" --{name} {value}" for name, value in changes.items())
-    outcome = train_bottomup(
-        output,
-        BOTTOM_UP[preset].with_(**changes),
-        device=device,
-        minutes=minutes,
-        command=f"dyad train bottomup --preset {preset}{told}",
-    )
-    facts = {"weights": str(output / WEIGHTS), "step": outcome.step, "stopped": outcome.stopped}
-    if json:
-        print_line(dumps({**facts, "metrics": dict(outcome.metrics)}))
-    else:
-        print_line(f"{facts['weights']} after step {outcome.step}; see {output / 'log.jsonl'}")
+    outcome = train_preset(output, preset, {"steps": steps, "seed": seed}, device=device, minutes=minutes)
+    tell_training(output / WEIGHTS, outcome, json)

@@ -1,9 +1,8 @@
 """`dyad train integration` and `dyad train discriminator`."""
 
-import logging
 from pathlib import Path
 
-from dyad.cli.console import Device, Json, Out, dumps, print_line
+from dyad.cli.console import Device, Json, Out, tell_training
 
 
 def train_integration_command(
@@ -49,21 +48,13 @@ def train_integration_command(
     start
         Weights to begin with.
     """
-    from dyad.training.integration import implausible, integration_command, integration_recipe, train_integration
+    from dyad.training.integration import train_preset
+    from dyad.training.integration_recipes import INTEGRATION
 
-    logging.getLogger("dyad.training").setLevel(logging.INFO)
-    changes = {"steps": steps, "rate": rate, "seed": seed, "precision": precision, "plausible": plausible}
-    recipe = integration_recipe(preset, motions=motions, **changes)
-    outcome = train_integration(
-        output,
-        recipe,
-        device=device,
-        minutes=minutes,
-        start=start,
-        discriminator=implausible(discriminator),
-        command=integration_command(preset, motions=motions, start=start, discriminator=discriminator, **changes),
-    )
-    _tell(str(output / f"{recipe.network}.safetensors"), outcome.step, outcome.stopped, dict(outcome.metrics), json)
+    names = {"motions": motions, "start": start, "discriminator": discriminator}
+    changes = {"steps": steps, "rate": rate, "seed": seed, "precision": precision, "plausible": plausible, **names}
+    outcome = train_preset(output, preset, changes, device=device, minutes=minutes)
+    tell_training(output / f"{INTEGRATION[preset].network}.safetensors", outcome, json)
 
 
 def train_discriminator_command(
@@ -95,27 +86,8 @@ def train_discriminator_command(
     motions
         Folder of motion capture for a part of the motion.
     """
-    from dyad.training.discriminator import (
-        WEIGHTS,
-        discriminator_command,
-        discriminator_recipe,
-        train_discriminator,
-    )
+    from dyad.training.discriminator import WEIGHTS, train_preset
 
-    logging.getLogger("dyad.training").setLevel(logging.INFO)
     changes = {"steps": steps, "rate": rate, "seed": seed, "motions": motions}
-    outcome = train_discriminator(
-        output,
-        discriminator_recipe(preset, **changes),
-        device=device,
-        minutes=minutes,
-        command=discriminator_command(preset, **changes),
-    )
-    _tell(str(output / WEIGHTS), outcome.step, outcome.stopped, dict(outcome.metrics), json)
-
-
-def _tell(weights: str, step: int, stopped: str | None, metrics: dict[str, object], json: bool) -> None:
-    if json:
-        print_line(dumps({"weights": weights, "step": step, "stopped": stopped, "metrics": metrics}))
-    else:
-        print_line(f"{weights} after step {step}")
+    outcome = train_preset(output, preset, changes, device=device, minutes=minutes)
+    tell_training(output / WEIGHTS, outcome, json)

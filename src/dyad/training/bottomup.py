@@ -3,13 +3,11 @@
 All stills are rendered first, into the output folder; then heads learn from cuttings of them.
 """
 
-import argparse
-import json
 import logging
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -19,8 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dyad import __version__
-from dyad.core.errors import BadUsage, DyadError, MissingWeights
+from dyad.core.errors import BadUsage, MissingWeights
 from dyad.core.files import whole_file
 from dyad.models.blazepose_heads import (
     STRIDE,
@@ -34,11 +31,12 @@ from dyad.models.checkpoints import Checkpoint
 from dyad.models.person_maps import draw_person_maps
 from dyad.models.weights import BLAZEPOSE_DETECTOR, find_blazepose
 from dyad.training.cuttings import Cutting, cutting
-from dyad.training.hardware import device_named, hardware
+from dyad.training.hardware import device_named
 from dyad.training.loop import LOG, Batch, Loop, Outcome
 from dyad.training.person_loss import PersonLoss, wanted
 from dyad.training.person_scores import score_heads
-from dyad.training.recipes import HELD_OUT, Optimisation, World, as_json
+from dyad.training.program import card, command_of, halved, run
+from dyad.training.recipes import HELD_OUT, Optimisation, TrainingRecipe, World, recipe_of
 from dyad.training.stills import Still, Stills, crowds
 
 logger = logging.getLogger(__name__)
@@ -50,7 +48,7 @@ _DRAW = 9
 
 
 @dataclass(frozen=True)
-class PersonRecipe:
+class PersonRecipe(TrainingRecipe):
     """How bottom-up heads are trained.
 
     features: "blazepose", the frozen backbone of its detector, or "plain", convolutions trained from scratch.
@@ -78,17 +76,6 @@ class PersonRecipe:
             raise BadUsage(
                 "stills, cuttings, held-out stills and a batch are 1 or more; sides of cuttings are multiples of 32 px"
             )
-
-    def with_(self, **changes: Any) -> "PersonRecipe":
-        """A copy with some fields replaced; those of `Optimisation` may be given as well."""
-        names = set(Optimisation.__dataclass_fields__)
-        inner = {name: value for name, value in changes.items() if name in names}
-        outer = {name: value for name, value in changes.items() if name not in names}
-        return replace(self, optimisation=replace(self.optimisation, **inner), **outer)
-
-    def to_json(self) -> dict[str, Any]:
-        """Everything that the result depends on, as JSON has it."""
-        return as_json(asdict(self))
 
 
 BOTTOM_UP: dict[str, PersonRecipe] = {
@@ -264,69 +251,34 @@ def train_bottomup(
     )
     outcome = loop(deadline=None if minutes is None else time.monotonic() + 60 * minutes)
     trained = outcome.network if recipe.features == "plain" else outcome.network.get_submodule("heads")
-    tensors = {
-        name: value.detach().cpu().half() if value.is_floating_point() else value.cpu()
-        for name, value in trained.state_dict().items()
-    }
-    about = {**card(recipe, outcome, where), "command": command, "curve": curve(output / LOG)}
+    about = card(
+        recipe,
+        outcome,
+        where,
+        command=command,
+        log=output / LOG,
+        data="stills rendered by dyad.synthetic from seeds below 2^31; judged on those of seed 2^31",
+        features="frozen, of BlazePose's detector" if recipe.features == "blazepose" else "trained from scratch",
+        images="RGB, 0..1, sides multiples of 32 px, at several sizes",
+        skeleton="body17",
+    )
     name = NETWORK if recipe.features == "blazepose" else "person-network"
     arguments = {"width": recipe.width}
-    Checkpoint(name, tensors, arguments, about).save(output / WEIGHTS)
+    Checkpoint(name, halved(trained), arguments, about).save(output / WEIGHTS)
     return outcome
 
 
-def curve(log: Path) -> list[dict[str, Any]]:
-    """What each validation found, out of a log."""
-    lines = (json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()) if log.is_file() else ()
-    return [line["metrics"] for line in lines if "metrics" in line]
-
-
-def card(recipe: PersonRecipe, outcome: Outcome, device: torch.device) -> dict[str, Any]:
-    """What is to be known about the weights."""
-    return {
-        "trained_by": f"dyad {__version__}",
-        "recipe": recipe.to_json(),
-        "data": "stills rendered by dyad.synthetic from seeds below 2^31; judged on those of seed 2^31",
-        "features": "frozen, of BlazePose's detector" if recipe.features == "blazepose" else "trained from scratch",
-        "images": "RGB, 0..1, sides multiples of 32 px, at several sizes",
-        "skeleton": "body17",
-        "hardware": hardware(device),
-        "steps": outcome.step,
-        "seconds": round(outcome.seconds),
-        "stopped": outcome.stopped,
-        "metrics": dict(outcome.metrics),
-        "licence": "Apache-2.0",
-    }
+def train_preset(output: Path, preset: str, changes: Mapping[str, Any], **policy: Any) -> Outcome:
+    """`train_bottomup` with a preset and changes, whose command the card gets."""
+    command = command_of("bottomup", preset, **changes)
+    return train_bottomup(output, recipe_of(BOTTOM_UP, preset, **changes), command=command, **policy)
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """The same as `dyad train bottomup`, for machines that have only what training needs; the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m dyad.training.bottomup", description=__doc__)
-    parser.add_argument("-o", "--output", type=Path, required=True)
-    parser.add_argument("--preset", choices=tuple(BOTTOM_UP), default="cpu")
-    parser.add_argument("--device", default="auto")
-    kinds = {"steps": int, "batch": int, "rate": float, "seed": int, "precision": str, "features": str, "stills": int}
-    kinds |= {"cuttings": int}
-    for name, kind in kinds.items():
-        parser.add_argument(f"--{name}", type=kind)
-    loop = {"minutes": float, "log_every": int, "save_every": int, "validate_every": int}
-    for name, kind in loop.items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=kind)
-    given = vars(parser.parse_args(words))
-    policy = {name: value for name in loop if (value := given.pop(name)) is not None}
-    output, device, preset = given.pop("output"), given.pop("device"), given.pop("preset")
-    changes = {name: value for name, value in given.items() if value is not None}
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s")
-    told = " ".join(f"--{name} {value}" for name, value in changes.items())
-    try:
-        recipe = BOTTOM_UP[preset].with_(**changes)
-        command = f"dyad train bottomup --preset {preset} {told}".strip()
-        outcome = train_bottomup(output, recipe, device=device, command=command, **policy)
-    except DyadError as error:
-        logger.error("%s", error)
-        return error.exit_status
-    logger.info("%s", json.dumps({"step": outcome.step, "stopped": outcome.stopped, "metrics": dict(outcome.metrics)}))
-    return 0
+    kinds = {"steps": int, "batch": int, "rate": float, "seed": int, "precision": str, "features": str}
+    kinds |= {"stills": int, "cuttings": int}
+    return run(words, stage="bottomup", presets=BOTTOM_UP, default="cpu", kinds=kinds, train=train_preset)
 
 
 if __name__ == "__main__":

@@ -5,35 +5,31 @@ gatherings are. False ones are what simulated estimators make of the same two, a
 turned until the bodies are in one another's way: each by itself is then a pose like any other.
 """
 
-import argparse
 import copy
-import json
 import logging
-import shlex
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
-from dyad import __version__
-from dyad.core.errors import BadUsage, DyadError
+from dyad.core.errors import BadUsage
 from dyad.models.checkpoints import Checkpoint
 from dyad.models.discriminators import InteractionDiscriminator
 from dyad.models.zoo import make
 from dyad.training.branch_batches import BranchData, branch_batches
-from dyad.training.flow import halved
-from dyad.training.hardware import device_named, hardware
-from dyad.training.integration import place_free, stock_of, without_places
+from dyad.training.hardware import device_named
+from dyad.training.integration import stock_of
 from dyad.training.integration_recipes import Stock
-from dyad.training.loop import Batch, Loop, Outcome
+from dyad.training.loop import LOG, Batch, Loop, Outcome
 from dyad.training.pair_loss import PairLoss, in_the_way
-from dyad.training.recipes import HELD_OUT, Optimisation, as_json
+from dyad.training.program import card, command_of, halved, run
+from dyad.training.recipes import HELD_OUT, Optimisation, TrainingRecipe, as_json, recipe_of
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +38,7 @@ WEIGHTS = "discriminator.safetensors"
 
 
 @dataclass(frozen=True)
-class DiscriminatorRecipe:
+class DiscriminatorRecipe(TrainingRecipe):
     """How the discriminators are trained.
 
     Attributes:
@@ -64,23 +60,13 @@ class DiscriminatorRecipe:
         if not 0 <= self.seed < HELD_OUT:
             raise BadUsage(f"a training's seed lies from 0 to {HELD_OUT - 1}; others are held out; got {self.seed}")
 
-    def with_(self, **changes: Any) -> "DiscriminatorRecipe":
+    def with_(self, **changes: Any) -> Self:
         """A copy with some fields replaced; those of `Optimisation` and `motions` may be given as well."""
-        recipe = self
         motions = changes.pop("motions", None)
         if motions is not None:
-            recipe = replace(
-                recipe,
-                stock=replace(recipe.stock, motions=motions),
-                held_stock=replace(recipe.held_stock, motions=motions),
-            )
-        names = set(Optimisation.__dataclass_fields__)
-        inner = {name: value for name, value in changes.items() if name in names}
-        outer = {name: value for name, value in changes.items() if name not in names}
-        return replace(recipe, optimisation=replace(recipe.optimisation, **inner), **outer)
-
-    def to_json(self) -> dict[str, Any]:
-        return as_json(asdict(self))
+            for name in ("stock", "held_stock"):
+                changes[name] = replace(changes.get(name, getattr(self, name)), motions=motions)
+        return super().with_(**changes)
 
 
 DISCRIMINATOR: dict[str, DiscriminatorRecipe] = {
@@ -176,61 +162,29 @@ def train_discriminator(
         save_every=save_every,
         validate_every=validate_every,
     )(deadline=deadline)
-    about = {
-        "trained_by": f"dyad {__version__}",
-        "recipe": without_places(recipe.to_json()),
-        "data": "pairs in gatherings of dyad.synthetic, with simulated errors; seeds below 2^31, judged on 2^31",
-        "skeleton": "body17",
-        "hardware": hardware(where),
-        "steps": outcome.step,
-        "seconds": round(outcome.seconds),
-        "stopped": outcome.stopped,
-        "metrics": dict(outcome.metrics),
-        "licence": "Apache-2.0",
-        "command": command,
-    }
+    about = card(
+        recipe,
+        outcome,
+        where,
+        command=command,
+        log=output / LOG,
+        data="pairs in gatherings of dyad.synthetic, with simulated errors; seeds below 2^31, judged on 2^31",
+        skeleton="body17",
+    )
     Checkpoint(NETWORK, halved(outcome.network), as_json(recipe.arguments), about).save(output / WEIGHTS)
     return outcome
 
 
-def discriminator_recipe(preset: str, **changes: Any) -> DiscriminatorRecipe:
-    """A preset with changes; those that are None leave it as it is. BadUsage for one that there is not."""
-    if preset not in DISCRIMINATOR:
-        raise BadUsage(f"the presets are {', '.join(DISCRIMINATOR)}, got {preset!r}")
-    return DISCRIMINATOR[preset].with_(**{name: value for name, value in changes.items() if value is not None})
-
-
-def discriminator_command(preset: str, **changes: Any) -> str:
-    """How the command line asks for a preset with changes."""
-    given = [f"--{name} {shlex.quote(place_free(value))}" for name, value in changes.items() if value is not None]
-    return " ".join(("dyad train discriminator --preset", preset, *given))
+def train_preset(output: Path, preset: str, changes: Mapping[str, Any], **policy: Any) -> Outcome:
+    """`train_discriminator` with a preset and changes, whose command the card gets."""
+    command = command_of("discriminator", preset, **changes)
+    return train_discriminator(output, recipe_of(DISCRIMINATOR, preset, **changes), command=command, **policy)
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """The same as `dyad train discriminator`; the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m dyad.training.discriminator", description=__doc__)
-    parser.add_argument("-o", "--output", type=Path, required=True)
-    parser.add_argument("--preset", choices=tuple(DISCRIMINATOR), default="laptop")
-    parser.add_argument("--device", default="auto")
-    for name, kind in {"steps": int, "rate": float, "seed": int, "motions": Path}.items():
-        parser.add_argument(f"--{name}", type=kind)
-    parser.add_argument("--minutes", type=float)
-    given = vars(parser.parse_args(words))
-    output, device, preset, minutes = (given.pop(name) for name in ("output", "device", "preset", "minutes"))
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s")
-    try:
-        outcome = train_discriminator(
-            output,
-            discriminator_recipe(preset, **given),
-            device=device,
-            minutes=minutes,
-            command=discriminator_command(preset, **given),
-        )
-    except DyadError as error:
-        logger.error("%s", error)
-        return error.exit_status
-    logger.info("%s", json.dumps({"step": outcome.step, "stopped": outcome.stopped, "metrics": dict(outcome.metrics)}))
-    return 0
+    kinds = {"steps": int, "rate": float, "seed": int, "motions": Path}
+    return run(words, stage="discriminator", presets=DISCRIMINATOR, default="laptop", kinds=kinds, train=train_preset)
 
 
 if __name__ == "__main__":

@@ -3,11 +3,8 @@
 The sequence loss is that of Teed and Deng (ECCV 2020), equation 7.
 """
 
-import argparse
 import copy
-import json
 import logging
-import shlex
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,18 +16,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dyad import __version__
 from dyad.core.camera import Camera
-from dyad.core.errors import BadUsage, DyadError
 from dyad.core.flow import Flow
 from dyad.core.tracks import Tracks
 from dyad.evaluation.flow import FlowSums, joint_errors
 from dyad.models.checkpoints import Checkpoint
 from dyad.models.raft import raft_small
 from dyad.synthetic.samples import Sample
-from dyad.training.hardware import cores, device_named, hardware
+from dyad.training.hardware import cores, device_named
 from dyad.training.loop import LOG, Batch, Loop, Outcome
-from dyad.training.recipes import FLOW, FlowRecipe
+from dyad.training.program import LOOP, card, command_of, halved, run
+from dyad.training.recipes import FLOW, FlowRecipe, recipe_of
 from dyad.training.worlds import batches, check_workers, held_out, on_people, workers_for
 
 logger = logging.getLogger(__name__)
@@ -114,23 +110,19 @@ def train_flow(
         validate_every=validate_every,
     )
     outcome = loop(deadline=deadline)
-    facts = card(recipe, outcome, where, still=judge.still if outcome.metrics else {})
-    about = {**facts, "command": command, "curve": curve(output / LOG)}
+    about = card(
+        recipe,
+        outcome,
+        where,
+        command=command,
+        log=output / LOG,
+        data="pairs rendered by dyad.synthetic from seeds below 2^31; judged on those of seed 2^31",
+        images="RGB, 0..1, sides multiples of 8 px",
+        iterations=recipe.judged,
+        metrics_of_no_motion=judge.still if outcome.metrics else {},
+    )
     Checkpoint(NETWORK, halved(outcome.network), about=about).save(output / WEIGHTS)
     return outcome
-
-
-def curve(log: Path) -> list[dict[str, Any]]:
-    """What each validation found, out of a log."""
-    lines = (json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()) if log.is_file() else ()
-    keys = ("step", "epe", "epe_people", "epe_joints", "epe_occluded")
-    return [{key: line["metrics"][key] for key in keys} for line in lines if "metrics" in line]
-
-
-def flow_command(preset: str, **changes: Any) -> str:
-    """How the command line asks for a preset with changes; those that are None are left out."""
-    given = [f"--{name} {shlex.quote(str(value))}" for name, value in changes.items() if value is not None]
-    return " ".join(("dyad train flow --preset", preset, *given))
 
 
 def flow_recipe(
@@ -145,36 +137,10 @@ def flow_recipe(
     Args:
         motions: folder of motion capture, backgrounds: folder of images, for all worlds.
     """
-    if preset not in FLOW:
-        raise BadUsage(f"the presets are {', '.join(FLOW)}, got {preset!r}")
-    recipe = FLOW[preset]
+    recipe = recipe_of(FLOW, preset, **changes)
     folders = {name: path for name, path in (("motions", motions), ("backgrounds", backgrounds)) if path is not None}
-    changes = {name: value for name, value in changes.items() if value is not None}
     kinds = tuple(replace(world, scenes=replace(world.scenes, **folders)) for world in recipe.worlds)
-    return recipe.with_(worlds=kinds, **changes)
-
-
-def card(recipe: FlowRecipe, outcome: Outcome, device: torch.device, *, still: Mapping[str, Any]) -> dict[str, Any]:
-    """What is to be known about the weights."""
-    return {
-        "trained_by": f"dyad {__version__}",
-        "recipe": recipe.to_json(),
-        "data": "pairs rendered by dyad.synthetic from seeds below 2^31; judged on those of seed 2^31",
-        "images": "RGB, 0..1, sides multiples of 8 px",
-        "iterations": recipe.judged,
-        "hardware": hardware(device),
-        "steps": outcome.step,
-        "seconds": round(outcome.seconds),
-        "stopped": outcome.stopped,
-        "metrics": dict(outcome.metrics),
-        "metrics_of_no_motion": dict(still),
-        "licence": "Apache-2.0",
-    }
-
-
-def halved(network: nn.Module) -> dict[str, Tensor]:
-    """Weights in half precision, on the CPU."""
-    return {name: value.detach().cpu().half() for name, value in network.state_dict().items()}
+    return recipe.with_(worlds=kinds)
 
 
 class Judge:
@@ -246,35 +212,24 @@ def _groups(samples: Sequence[Sample], size: int) -> Iterator[list[Sample]]:
         yield group
 
 
+def train_preset(output: Path, preset: str, changes: Mapping[str, Any], **policy: Any) -> Outcome:
+    """`train_flow` with a preset and changes, whose command the card gets."""
+    command = command_of("flow", preset, **changes)
+    return train_flow(output, flow_recipe(preset, **changes), command=command, **policy)
+
+
 def main(words: Sequence[str] | None = None) -> int:
     """The same as `dyad train flow`, for machines that have only what training needs; the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m dyad.training.flow", description=__doc__)
-    parser.add_argument("-o", "--output", type=Path, required=True)
-    parser.add_argument("--preset", choices=tuple(FLOW), default="cpu")
-    parser.add_argument("--device", default="auto")
-    kinds = {"steps": int, "batch": int, "rate": float, "seed": int, "precision": str, "motions": Path}
-    for name, kind in {**kinds, "backgrounds": Path}.items():
-        parser.add_argument(f"--{name}", type=kind)
-    loop = {"minutes": float, "workers": int, "log_every": int, "save_every": int, "validate_every": int}
-    for name, kind in loop.items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=kind)
-    given = vars(parser.parse_args(words))
-    policy = {name: given.pop(name) for name in loop}
-    output, device, preset = given.pop("output"), given.pop("device"), given.pop("preset")
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s")
-    try:
-        outcome = train_flow(
-            output,
-            flow_recipe(preset, **given),
-            device=device,
-            command=flow_command(preset, **given),
-            **{name: value for name, value in policy.items() if value is not None},
-        )
-    except DyadError as error:
-        logger.error("%s", error)
-        return error.exit_status
-    logger.info("%s", json.dumps({"step": outcome.step, "stopped": outcome.stopped, "metrics": dict(outcome.metrics)}))
-    return 0
+    kinds = {"steps": int, "batch": int, "rate": float, "seed": int, "precision": str}
+    return run(
+        words,
+        stage="flow",
+        presets=FLOW,
+        default="cpu",
+        kinds={**kinds, "motions": Path, "backgrounds": Path},
+        train=train_preset,
+        loop={**LOOP, "workers": int},
+    )
 
 
 if __name__ == "__main__":

@@ -3,11 +3,8 @@
 Equation 7 of [TB] is the error of the pose; masking, shifting and unpaired estimates are in `branch_batches`.
 """
 
-import argparse
 import copy
-import json
 import logging
-import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -19,8 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dyad import __version__
-from dyad.core.errors import BadUsage, DyadError, MissingWeights
+from dyad.core.errors import MissingWeights
 from dyad.core.files import whole_file
 from dyad.core.skeleton import BODY17
 from dyad.models.checkpoints import Checkpoint, find_weights
@@ -29,12 +25,12 @@ from dyad.models.zoo import make
 from dyad.stages.neighbours import mean_estimate
 from dyad.synthetic.gatherings import Troupe
 from dyad.training.branch_batches import BranchData, as_pairs, branch_batches, simulate
-from dyad.training.flow import halved
-from dyad.training.hardware import device_named, hardware
+from dyad.training.hardware import device_named
 from dyad.training.integration_recipes import INTEGRATION, IntegrationRecipe, Stock
 from dyad.training.loop import LOG, Batch, Loop, Outcome
 from dyad.training.pair_loss import Implausible
-from dyad.training.recipes import HELD_OUT, as_json
+from dyad.training.program import card, command_of, halved, run
+from dyad.training.recipes import HELD_OUT, as_json, recipe_of
 
 logger = logging.getLogger(__name__)
 
@@ -144,24 +140,15 @@ def train_integration(
         validate_every=validate_every,
     )
     outcome = loop(deadline=deadline)
-    about = {
-        "trained_by": f"dyad {__version__}",
-        "recipe": without_places(recipe.to_json()),
-        "data": "gatherings of dyad.synthetic with simulated errors, from seeds below 2^31; judged on those of 2^31",
-        "skeleton": "body17",
-        "hardware": hardware(where),
-        "steps": outcome.step,
-        "seconds": round(outcome.seconds),
-        "stopped": outcome.stopped,
-        "metrics": dict(outcome.metrics),
-        "licence": "Apache-2.0",
-        "command": command,
-        "curve": [
-            line["metrics"]
-            for line in map(json.loads, (output / LOG).read_text(encoding="utf-8").splitlines())
-            if "metrics" in line
-        ],
-    }
+    about = card(
+        recipe,
+        outcome,
+        where,
+        command=command,
+        log=output / LOG,
+        data="gatherings of dyad.synthetic with simulated errors, from seeds below 2^31; judged on those of 2^31",
+        skeleton="body17",
+    )
     tensors = halved(outcome.network)
     Checkpoint(recipe.network, tensors, as_json(recipe.arguments), about).save(output / f"{recipe.network}.safetensors")
     return outcome
@@ -177,20 +164,6 @@ def stock_of(path: Path, stock: Stock, seed: int) -> Troupe:
         with whole_file(path) as partial_file, partial_file.open("wb") as file:
             troupe.save(file)
     return Troupe.load(path)
-
-
-def place_free(value: object) -> str:
-    """Of a path the name alone: where somebody keeps a file is nobody's business."""
-    return value.name if isinstance(value, Path) else str(value)
-
-
-def without_places(recipe: dict[str, Any]) -> dict[str, Any]:
-    """A recipe as JSON with the names of folders in place of paths."""
-    out = dict(recipe)
-    for name in ("stock", "held_stock"):
-        folder = out[name]["motions"]
-        out[name] = {**out[name], "motions": None if folder is None else Path(folder).name}
-    return out
 
 
 class IntegrationJudge:
@@ -248,13 +221,6 @@ def _scores(found: Sequence[tuple[Mapping[str, Tensor], Tensor]]) -> dict[str, f
     }
 
 
-def integration_recipe(preset: str, **changes: Any) -> IntegrationRecipe:
-    """A preset with changes; those that are None leave it as it is. BadUsage for one that there is not."""
-    if preset not in INTEGRATION:
-        raise BadUsage(f"the presets are {', '.join(INTEGRATION)}, got {preset!r}")
-    return INTEGRATION[preset].with_(**{name: value for name, value in changes.items() if value is not None})
-
-
 def implausible(discriminator: str | None) -> nn.Module | None:
     """What `train_integration` takes as discriminator, of weights by name or file."""
     if discriminator is None:
@@ -265,46 +231,28 @@ def implausible(discriminator: str | None) -> nn.Module | None:
         raise MissingWeights(str(error)) from error
 
 
-def integration_command(preset: str, **changes: Any) -> str:
-    """How the command line asks for a preset with changes."""
-    given = [f"--{name} {shlex.quote(place_free(value))}" for name, value in changes.items() if value is not None]
-    return " ".join(("dyad train integration --preset", preset, *given))
+def train_preset(output: Path, preset: str, changes: Mapping[str, Any], **policy: Any) -> Outcome:
+    """`train_integration` with a preset and changes, whose command the card gets.
+
+    Among the changes are `start` and `discriminator`, weights by file and by name or file.
+    """
+    command = command_of("integration", preset, **changes)
+    others = {name: value for name, value in changes.items() if name not in ("start", "discriminator")}
+    return train_integration(
+        output,
+        recipe_of(INTEGRATION, preset, **others),
+        start=changes.get("start"),
+        discriminator=implausible(changes.get("discriminator")),
+        command=command,
+        **policy,
+    )
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """The same as `dyad train integration`; the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m dyad.training.integration", description=__doc__)
-    parser.add_argument("-o", "--output", type=Path, required=True)
-    parser.add_argument("--preset", choices=tuple(INTEGRATION), default="laptop")
-    parser.add_argument("--device", default="auto")
     kinds = {"steps": int, "rate": float, "seed": int, "precision": str, "plausible": float, "motions": Path}
-    for name, kind in kinds.items():
-        parser.add_argument(f"--{name}", type=kind)
-    parser.add_argument("--start", type=Path)
-    loop = {"minutes": float, "log_every": int, "save_every": int, "validate_every": int}
-    for name, kind in loop.items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=kind)
-    parser.add_argument("--discriminator")
-    given = vars(parser.parse_args(words))
-    judge, start = given.pop("discriminator"), given.pop("start")
-    policy = {name: given.pop(name) for name in loop}
-    output, device, preset = given.pop("output"), given.pop("device"), given.pop("preset")
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s")
-    try:
-        outcome = train_integration(
-            output,
-            integration_recipe(preset, **given),
-            device=device,
-            start=start,
-            discriminator=implausible(judge),
-            command=integration_command(preset, start=start, discriminator=judge, **given),
-            **{name: value for name, value in policy.items() if value is not None},
-        )
-    except DyadError as error:
-        logger.error("%s", error)
-        return error.exit_status
-    logger.info("%s", json.dumps({"step": outcome.step, "stopped": outcome.stopped, "metrics": dict(outcome.metrics)}))
-    return 0
+    kinds |= {"start": Path, "discriminator": str}
+    return run(words, stage="integration", presets=INTEGRATION, default="laptop", kinds=kinds, train=train_preset)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 """How networks that integrate estimates are trained: as the paper does, and ours."""
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from dyad.core.errors import BadUsage
 from dyad.training.branch_batches import BranchData
-from dyad.training.recipes import HELD_OUT, Optimisation, as_json
+from dyad.training.recipes import HELD_OUT, Optimisation, TrainingRecipe
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Stock:
 
 
 @dataclass(frozen=True)
-class IntegrationRecipe:
+class IntegrationRecipe(TrainingRecipe):
     """How a network learns to integrate.
 
     Attributes:
@@ -65,24 +65,13 @@ class IntegrationRecipe:
         if self.network not in ("fusion", "integration"):
             raise BadUsage(f"networks that integrate are fusion and integration, got {self.network!r}")
 
-    def with_(self, **changes: Any) -> "IntegrationRecipe":
+    def with_(self, **changes: Any) -> Self:
         """A copy with some fields replaced; those of `Optimisation` and `motions` may be given as well."""
-        recipe = self
         motions = changes.pop("motions", None)
         if motions is not None:
-            recipe = replace(
-                recipe,
-                stock=replace(recipe.stock, motions=motions),
-                held_stock=replace(recipe.held_stock, motions=motions),
-            )
-        names = set(Optimisation.__dataclass_fields__)
-        inner = {name: value for name, value in changes.items() if name in names}
-        outer = {name: value for name, value in changes.items() if name not in names}
-        return replace(recipe, optimisation=replace(recipe.optimisation, **inner), **outer)
-
-    def to_json(self) -> dict[str, Any]:
-        """Everything that the result depends on, as JSON has it."""
-        return as_json(asdict(self))
+            for name in ("stock", "held_stock"):
+                changes[name] = replace(changes.get(name, getattr(self, name)), motions=motions)
+        return super().with_(**changes)
 
 
 INTEGRATION: dict[str, IntegrationRecipe] = {

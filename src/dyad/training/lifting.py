@@ -1,30 +1,25 @@
 """Training a lifting network on motion; `python -m dyad.training.lifting` where only torch and numba are at hand."""
 
-import argparse
 import copy
-import json
 import logging
-import shlex
 import sys
 import time
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from dyad import __version__
-from dyad.core.errors import BadUsage, DyadError
 from dyad.core.skeleton import BODY17
 from dyad.models.checkpoints import Checkpoint
 from dyad.models.lifting import Lifted, LiftingNetwork
-from dyad.training.hardware import device_named, hardware
+from dyad.training.hardware import device_named
 from dyad.training.lifting_data import Actors, Lessons
 from dyad.training.lifting_motion import bodies, clips
 from dyad.training.loop import LOG, Batch, Loop, Outcome
-from dyad.training.recipes import HELD_OUT
+from dyad.training.program import card, command_of, halved, run
+from dyad.training.recipes import HELD_OUT, recipe_of
 from dyad.training.recipes_lifting import LIFTING, LiftingLoss, LiftingRecipe
 
 logger = logging.getLogger(__name__)
@@ -136,7 +131,16 @@ def train_lifting(
         validate_every=validate_every,
     )
     outcome = loop(deadline=deadline)
-    about = {**card(recipe, outcome, where), "command": command, "curve": curve(output / LOG)}
+    about = card(
+        recipe,
+        outcome,
+        where,
+        command=command,
+        log=output / LOG,
+        data="recorded motion (CMU Graphics Lab Motion Capture Database, free for all uses; AnimatedDrawings and "
+        "DeepMimic, MIT) and motion made by dyad.synthetic, on its bodies; judged on other recordings and seeds",
+        skeleton=BODY17.to_json(),
+    )
     Checkpoint(NETWORK, halved(outcome.network), recipe.network, about).save(output / WEIGHTS)
     return outcome
 
@@ -205,77 +209,16 @@ class Judge:
         return {name: value[there].sum() for name, value in values.items()}
 
 
-def curve(log: Path) -> list[dict[str, Any]]:
-    """What each validation found, out of a log."""
-    lines = (json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()) if log.is_file() else ()
-    keys = ("step", "mpjpe_mm", "pck", "depth_percent")
-    return [{key: line["metrics"][key] for key in keys} for line in lines if "metrics" in line]
-
-
-def card(recipe: LiftingRecipe, outcome: Outcome, device: torch.device) -> dict[str, Any]:
-    """What is to be known about the weights."""
-    return {
-        "trained_by": f"dyad {__version__}",
-        # Where somebody keeps the recordings is nobody else's business.
-        "recipe": {**recipe.to_json(), "motions": None if recipe.motions is None else recipe.motions.name},
-        "data": "recorded motion (CMU Graphics Lab Motion Capture Database, free for all uses; AnimatedDrawings and "
-        "DeepMimic, MIT) and motion made by dyad.synthetic, on its bodies; judged on other recordings and seeds",
-        "skeleton": BODY17.to_json(),
-        "hardware": hardware(device),
-        "steps": outcome.step,
-        "seconds": round(outcome.seconds),
-        "stopped": outcome.stopped,
-        "metrics": dict(outcome.metrics),
-        "licence": "Apache-2.0",
-    }
-
-
-def halved(network: nn.Module) -> dict[str, Tensor]:
-    """Weights in half precision, on the CPU."""
-    return {name: value.detach().cpu().half() for name, value in network.state_dict().items()}
-
-
-def lifting_recipe(preset: str, *, motions: Path | None = None, **changes: Any) -> LiftingRecipe:
-    """A preset with changes; those that are None leave it as it is. BadUsage for one that there is not."""
-    if preset not in LIFTING:
-        raise BadUsage(f"the presets are {', '.join(LIFTING)}, got {preset!r}")
-    return LIFTING[preset].with_(
-        motions=motions, **{name: value for name, value in changes.items() if value is not None}
-    )
-
-
-def lifting_command(preset: str, **changes: Any) -> str:
-    """How the command line asks for a preset with changes; those that are None are left out, folders by their names."""
-    changes = {name: value.name if isinstance(value, Path) else value for name, value in changes.items()}
-    given = [f"--{name} {shlex.quote(str(value))}" for name, value in changes.items() if value is not None]
-    return " ".join(("dyad train lift --preset", preset, *given))
+def train_preset(output: Path, preset: str, changes: Mapping[str, Any], **policy: Any) -> Outcome:
+    """`train_lifting` with a preset and changes, whose command the card gets."""
+    command = command_of("lift", preset, **changes)
+    return train_lifting(output, recipe_of(LIFTING, preset, **changes), command=command, **policy)
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """The same as `dyad train lift`, for machines that have only what training needs; the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m dyad.training.lifting", description=__doc__)
-    parser.add_argument("-o", "--output", type=Path, required=True)
-    parser.add_argument("--preset", choices=tuple(LIFTING), default="cpu")
-    parser.add_argument("--device", default="auto")
     kinds = {"steps": int, "batch": int, "rate": float, "seed": int, "precision": str, "motions": Path}
-    for name, kind in kinds.items():
-        parser.add_argument(f"--{name}", type=kind)
-    loop = {"minutes": float, "log_every": int, "save_every": int, "validate_every": int}
-    for name, kind in loop.items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=kind)
-    given = vars(parser.parse_args(words))
-    policy = {name: given.pop(name) for name in loop}
-    output, device, preset = given.pop("output"), given.pop("device"), given.pop("preset")
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s")
-    train = partial(train_lifting, output, device=device, command=lifting_command(preset, **given))
-    try:
-        recipe = lifting_recipe(preset, **given)
-        outcome = train(recipe, **{name: value for name, value in policy.items() if value is not None})
-    except DyadError as error:
-        logger.error("%s", error)
-        return error.exit_status
-    logger.info("%s", json.dumps({"step": outcome.step, "stopped": outcome.stopped, "metrics": dict(outcome.metrics)}))
-    return 0
+    return run(words, stage="lift", presets=LIFTING, default="cpu", kinds=kinds, train=train_preset)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """What a training consists of: every number that matters to its result, in frozen dataclasses."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, get_args
 
 from dyad.core.errors import BadUsage
 from dyad.synthetic.random_scenes import Recipe
@@ -48,6 +49,47 @@ class Optimisation:
         if step < rise:
             return self.rate * (step + 1) / (rise + 1)
         return self.rate * (self.steps - step) / (self.steps - rise)
+
+
+class TrainingRecipe:
+    """What frozen dataclasses with a field `optimisation` that say all about a training have in common."""
+
+    if TYPE_CHECKING:
+
+        @property
+        def optimisation(self) -> Optimisation: ...
+
+    def with_(self, **changes: Any) -> Self:
+        """A copy with some fields replaced; those of `Optimisation` may be given as well."""
+        names = set(Optimisation.__dataclass_fields__)
+        inner = {name: value for name, value in changes.items() if name in names}
+        outer = {name: value for name, value in changes.items() if name not in names}
+        return replace(self, optimisation=replace(self.optimisation, **inner), **outer)  # ty: ignore
+
+    def to_json(self, *, places: bool = True) -> dict[str, Any]:
+        """Everything that the result depends on, as JSON has it; of folders the names alone without `places`."""
+        return as_json(asdict(self), places=places)  # ty: ignore
+
+
+R = TypeVar("R", bound=TrainingRecipe)
+
+
+def recipe_of(presets: Mapping[str, R], preset: str, **changes: Any) -> R:
+    """A preset with changes; those that are None leave it as it is. BadUsage for one that there is not."""
+    if preset not in presets:
+        raise BadUsage(f"the presets are {', '.join(presets)}, got {preset!r}")
+    return presets[preset].with_(**{name: value for name, value in changes.items() if value is not None})
+
+
+def as_json(value: Any, *, places: bool = True) -> Any:
+    """Tuples as lists, paths as text (without `places` their last part), other things as they are."""
+    if isinstance(value, dict):
+        return {str(key): as_json(each, places=places) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [as_json(each, places=places) for each in value]
+    if isinstance(value, Path):
+        return str(value) if places else value.name
+    return value
 
 
 @dataclass(frozen=True)
@@ -102,7 +144,7 @@ def worlds(size: tuple[int, int], *, crowd: int = 10, backgrounds: Path | None =
 
 
 @dataclass(frozen=True)
-class FlowRecipe:
+class FlowRecipe(TrainingRecipe):
     """How a RAFT-small is trained on rendered pairs.
 
     Attributes:
@@ -142,26 +184,6 @@ class FlowRecipe:
             raise BadUsage(f"a crop has 64 px a side or more, for the network halves it six times, got {self.crop}")
         if min(self.batch, self.pairs, self.streams, self.window, self.repeats, self.held_out, self.iterations) < 1:
             raise BadUsage("a batch, pairs, streams, window, repeats, iterations and held-out pairs are 1 or more each")
-
-    def with_(self, **changes: Any) -> "FlowRecipe":
-        """A copy with some fields replaced; those of `Optimisation` may be given as well."""
-        names = set(Optimisation.__dataclass_fields__)
-        inner = {name: value for name, value in changes.items() if name in names}
-        outer = {name: value for name, value in changes.items() if name not in names}
-        return replace(self, optimisation=replace(self.optimisation, **inner), **outer)
-
-    def to_json(self) -> dict[str, Any]:
-        """Everything that the result depends on, as JSON has it."""
-        return as_json(asdict(self))
-
-
-def as_json(value: Any) -> Any:
-    """Tuples as lists, paths as text, other things as they are."""
-    if isinstance(value, dict):
-        return {str(key): as_json(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [as_json(each) for each in value]
-    return str(value) if isinstance(value, Path) else value
 
 
 FLOW: dict[str, FlowRecipe] = {

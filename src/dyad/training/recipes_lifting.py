@@ -1,13 +1,13 @@
 """What a training of a lifting network consists of."""
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dyad.core.errors import BadUsage
 from dyad.training.lifting_data import Changes, Views
 from dyad.training.lifting_noise import Noise
-from dyad.training.recipes import HELD_OUT, Optimisation, as_json
+from dyad.training.recipes import HELD_OUT, Optimisation, TrainingRecipe
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class LiftingLoss:
 
 
 @dataclass(frozen=True)
-class LiftingRecipe:
+class LiftingRecipe(TrainingRecipe):
     """How a `LiftingNetwork` is trained.
 
     Attributes:
@@ -74,21 +74,10 @@ class LiftingRecipe:
         if self.batch % self.cameras or self.held_out % self.cameras:
             raise BadUsage(f"batch and held_out are multiples of cameras ({self.cameras}), got {self.batch}")
 
-    def with_(self, **changes: Any) -> "LiftingRecipe":
-        """A copy with some fields replaced; those of `Optimisation` may be given as well."""
-        names = set(Optimisation.__dataclass_fields__)
-        inner = {name: value for name, value in changes.items() if name in names}
-        outer = {name: value for name, value in changes.items() if name not in names}
-        return replace(self, optimisation=replace(self.optimisation, **inner), **outer)
-
     @property
     def network(self) -> dict[str, Any]:
         """Arguments of the network."""
         return {"graph": self.graph, "width": self.width, "dilations": list(self.dilations)}
-
-    def to_json(self) -> dict[str, Any]:
-        """Everything that the result depends on, as JSON has it."""
-        return as_json(asdict(self))
 
 
 LIFTING: dict[str, LiftingRecipe] = {
