@@ -28,9 +28,10 @@ CALM = Changes(
     crouched=0,
     tilted=0,
     placed=0,
+    slid=0,
     raised=(0.0, 0.0),
 )
-CLEAN = Noise(white=(1e-6, 1e-6), exact=1.0, burden=0.0, unsure=0.0)
+CLEAN = Noise(white=(1e-6, 1e-6), exact=1.0, burden=0.0, unsure=0.0, lacking=0.0, mistaken=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +70,18 @@ def test_joints_are_those_of_the_bodies(clip: Clips, monkeypatch: pytest.MonkeyP
         off = (every[:, :, None] - joints).norm(dim=-1).mean(-1).amin(1).mean(-1)
         assert off.min() < 0.012, off
     torch.testing.assert_close(people.stature, torch.full((12,), shape.stature).float())
+
+
+def test_joints_slide_along_limbs_on_both_sides_alike(clip: Clips) -> None:
+    left, right = BODY17.indices("left_knee", "right_knee")
+    hips = BODY17.indices("left_hip", "right_hip")
+    plain, slid = (
+        Actors(clip, bodies(1, 0), replace(CALM, slid=slid))(64, 2, Dice.of(1, CPU)).joints for slid in (0.0, 0.1)
+    )
+    thighs = [(people[:, :, (left, right)] - people[:, :, hips]).norm(dim=-1) for people in (plain, slid)]
+    share = (thighs[1] / thighs[0]).mean(1)
+    assert 0.06 < float(share.std()) < 0.18
+    assert (share[:, 0] - share[:, 1]).abs().mean() < 0.03
 
 
 def test_definitions_hang_on_the_kept_bones(some: Bodies) -> None:
@@ -113,6 +126,11 @@ def test_noise_is_as_large_as_told() -> None:
     assert 0.012 < float(biased.std()) < 0.03
     gone = off(replace(rough, missing=0.1)).isnan().float().mean()
     assert 0.1 < float(gone) < 0.35
+    never = off(replace(CLEAN, lacking=0.1)).isnan().all(1)[..., 0]
+    assert abs(float(never.float().mean()) - 0.1) < 0.03
+    elsewhere = off(replace(CLEAN, mistaken=0.1)).norm(dim=-1)
+    assert abs(float((elsewhere.mean(1) > 0.02).float().mean()) - 0.1) < 0.03
+    assert elsewhere.std(1).max() < 1e-4
     hidden = replace(rough, burden=0.5)(xyz, Dice.of(0, CPU))
     doubted = hidden.confidence < 0.35
     errors = ((hidden.rays - xyz[..., :2] / 5) * 5).norm(dim=-1)

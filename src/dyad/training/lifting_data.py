@@ -45,8 +45,9 @@ class Changes:
         logarithm of a bone's length. held: chance that a clip's ends are its ends, rather than turning points.
         mixed: chance that joints are placed somewhere between the definitions. crouched: chance of bending hips, knees
         and back; tilted: of turning the whole body, up to lying down, by `tilt` rad (standard deviation).
-        placed: standard deviation in m by which each joint is placed elsewhere in the body, both sides alike; raised:
-        m, least and most by which hips and pelvis are placed higher: data sets differ in that by most.
+        placed: standard deviation in m by which each joint is placed elsewhere in the body, both sides alike; slid:
+        share of the way from the joint before, along which knees, elbows, shoulders and the others are placed elsewhere
+        besides; raised: m, least and most by which hips and pelvis are placed higher. Data sets differ in all that.
     """
 
     speed: tuple[float, float] = (0.65, 1.4)
@@ -57,9 +58,10 @@ class Changes:
     held: float = 0.3
     mixed: float = 0.3
     crouched: float = 0.25
-    tilted: float = 0.15
+    tilted: float = 0.2
     tilt: float = 0.7
-    placed: float = 0.012
+    placed: float = 0.015
+    slid: float = 0.08
     raised: tuple[float, float] = (-0.02, 0.1)
 
 
@@ -73,7 +75,7 @@ class Views:
     height: tuple[float, float] = (0.3, 4.5)
     roll: float = 0.04
     aside: float = 0.6
-    above: float = 0.18
+    above: float = 0.22
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +98,8 @@ class Actors:
         share = self._definition(count, dice)
         local = (share[..., None, None] * self.bodies.local[body]).sum(1)
         carried = (share[..., None] * self.bodies.share).sum(1)
-        local = local + carried[..., None] * self._elsewhere(count, dice)[:, :, None]
+        rest = local.sum(2) + torch.einsum("nbi,njb->nji", heads, carried)
+        local = local + carried[..., None] * self._elsewhere(rest, dice)[:, :, None]
         stretch = torch.exp(how.limbs * dice.normal(count, len(KEPT)))[:, list(_SIDED)]
         joints, rest = self._posed(rotations, heads, local, carried, stretch)
         plain = self._posed(rotations[:, :1], heads, local, carried, torch.ones_like(stretch))[1]
@@ -164,15 +167,19 @@ class Actors:
         mixed = dice.chance(self.changes.mixed, count, 1, 1)
         return torch.where(mixed, some / some.sum(1, keepdim=True), one)
 
-    def _elsewhere(self, count: int, dice: Dice) -> Tensor:
-        """By how much (N, 17, 3) m joints are placed elsewhere, in the axes of the world at rest."""
-        how = self.changes
+    def _elsewhere(self, rest: Tensor, dice: Dice) -> Tensor:
+        """By how much (N, 17, 3) m joints that rest there are placed elsewhere, in the axes of the world at rest."""
+        how, count = self.changes, len(rest)
         mirror = torch.tensor((-1.0, 1.0, 1.0), device=dice.device)
         away = how.placed * dice.normal(count, len(BODY17), 3)
         away = (away + BODY17.flip(away) * mirror) * math.sqrt(0.5)
         hips = torch.tensor([name.endswith(("hip", "pelvis")) for name in BODY17.names], device=dice.device)
         up = torch.tensor((0.0, 1.0, 0.0), device=dice.device)
-        return away + dice.uniform(count, 1, 1, low=how.raised[0], high=how.raised[1]) * hips[:, None] * up
+        away = away + dice.uniform(count, 1, 1, low=how.raised[0], high=how.raised[1]) * hips[:, None] * up
+        slid = dice.normal(count, len(BODY17), 1)
+        slid = how.slid * math.sqrt(0.5) * (slid + BODY17.flip(slid))
+        before = [max(parent, 0) for parent in BODY17.parents]
+        return away + slid * (rest - rest[:, before])
 
     @staticmethod
     def _posed(

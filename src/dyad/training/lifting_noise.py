@@ -42,6 +42,7 @@ class Noise:
         hidden: of hidden joints, and burden: how many of the limbs are hidden at a time, in the mean.
         outliers: share of joints put anywhere within half a metre. swapped: share of frames with sides confused.
         missing: share of joints that are not told. unsure: share of sequences whose confidence tells nothing.
+        lacking: share of joints that a sequence never tells, and mistaken: that it has elsewhere for good, with ease.
     """
 
     white: tuple[float, float] = (0.003, 0.015)
@@ -54,6 +55,8 @@ class Noise:
     swapped: float = 0.01
     missing: float = 0.02
     unsure: float = 0.2
+    lacking: float = 0.01
+    mistaken: float = 0.003
 
     def __call__(self, xyz: Tensor, dice: Dice) -> Seen:
         """How true joints (N, T, 17, 3) m, in the camera's axes, are seen."""
@@ -75,12 +78,15 @@ class Noise:
         error = error + hidden[..., None] * size * astray
         wild = rough & dice.chance(self.outliers, n, t, j)
         error = torch.where(wild[..., None], dice.uniform(n, t, j, 2, low=-0.5, high=0.5), error)
+        mistaken = dice.chance(self.mistaken, n, 1, j, 1)
+        error = error + mistaken * dice.uniform(n, 1, j, 2, low=-0.5, high=0.5)
         rays = (xyz[..., :2] + error) / depth
         swap = rough & (dice.lasting(n, t, 1, width=2) > self._quantile(self.swapped))
         rays = torch.where(swap[..., None], BODY17.flip(rays), rays)
         confidence = self._confidence(hidden, wild, dice)
         gone = rough & (dice.uniform(n, t, j) < self.missing * 2 * dice.uniform(n, 1, 1))
         gone = gone | (hidden & dice.chance(0.25, n, 1, 1))
+        gone = gone | dice.chance(self.lacking, n, 1, j)
         # Now and then nobody is found for a while.
         gone = gone | (rough & (dice.lasting(n, t, 1, width=4) > self._quantile(self.missing)))
         rays = torch.where(gone[..., None], torch.full_like(rays, torch.nan), rays)
