@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 OUT    ?= demo_out
 
-.PHONY: demo test soak soak-memory bundle clean clean-compiled
+.PHONY: demo test docs soak soak-fuzz soak-long soak-memory bundle clean clean-compiled
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -23,14 +23,28 @@ demo: $(VENV)/.run
 	$(BIN)/dyad demo -o $(OUT)
 
 test: $(VENV)/.test
-	$(BIN)/ruff check src tests tools
-	$(BIN)/ruff format --check src tests tools
+	$(BIN)/ruff check src tests tools examples
+	$(BIN)/ruff format --check src tests tools examples
 	$(BIN)/ty check --python $(VENV) src
 	$(BIN)/python -m pytest
+
+# The site in build/site; any warning, such as a link that leads nowhere, fails it.
+docs: $(VENV)/.test
+	$(BIN)/python tools/docs/build.py
 
 # A thousand damaged copies of a clip: under 40 minutes on two cores.
 soak: $(VENV)/.test
 	$(BIN)/python -m pytest -m soak tests/soak/test_corrupt.py
+
+# Two minutes of damaged copies for every reader of files, others each time: under 90 minutes on two cores.
+# DYAD_FUZZ_SECONDS says how long, DYAD_FUZZ_ONLY which (a part of the name), DYAD_FUZZ_FIRST from which copy on.
+soak-fuzz: $(VENV)/.test
+	$(BIN)/python -m pytest -m soak tests/fuzz/test_readers.py
+
+# Twenty runs that are killed and resumed, a Ray cluster that loses a worker (skipped without Ray), and the memory that
+# an hour's frames take: under 40 minutes on two idle cores. DYAD_SOAK_KILLS and DYAD_SOAK_MINUTES make it shorter.
+soak-long: $(VENV)/.test
+	$(BIN)/python -m pytest -m soak -s tests/soak/test_kills.py tests/soak/test_long.py
 
 # The same peak of memory for 20 s and for 5 min of 720p: about 20 minutes.
 soak-memory: $(VENV)/.test

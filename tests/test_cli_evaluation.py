@@ -97,7 +97,7 @@ def test_the_bench_can_leave_the_pipeline_out(dyad, tmp_path: Path) -> None:
     assert status == 0
     scores = json.loads(out.splitlines()[-1])
     assert set(scores) == {"released", "strict"}
-    assert set(scores["strict"]) == {"topdown"}
+    assert set(scores["strict"]) == {"topdown", "dyad-lift", "dyad-lift-detector-like"}
 
 
 def test_the_page_names_every_protocol_metric_and_table() -> None:

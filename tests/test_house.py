@@ -31,14 +31,21 @@ MAY_IMPORT = {
     "export": _NOUNS,
     **dict.fromkeys(_TOP, _STAGES),
     # The work folder writes what the pipeline computed and the viewer draws; the command line calls all of them.
-    "workfolder": _STAGES | _TOP | {"evaluation"},
+    # Pieces of a video in other processes; many clips; a camera that goes on.
+    "shards": _STAGES | {"pipeline"},
+    "many": _STAGES | _TOP | {"workfolder"},
+    "live": _STAGES,
+    "result": _STAGES,
+    "resuming": _STAGES,
+    "workfolder": _STAGES | _TOP | {"evaluation", "result", "resuming"},
+    "streaming": _STAGES | _TOP | {"workfolder"},
     "about": _STAGES | {"", "stages"},
     "demo": _STAGES | _TOP | {"workfolder"},
     "synth": _STAGES | _TOP | {"workfolder"},
-    "cli": _STAGES | _TOP | {"workfolder", "demo", "synth", "about", ""},
+    "cli": _STAGES | _TOP | {"workfolder", "demo", "synth", "about", "", "many", "live", "shards"},
     "__main__": {"cli"},
     # The package itself only forwards names, when they are first used; its version is free for all to read.
-    "": _STAGES | _TOP | {"workfolder"},
+    "": _STAGES | _TOP | {"workfolder", "streaming"},
 }
 NETWORK = {"urllib", "requests", "socket", "http", "ftplib", "ssl", "aiohttp", "httpx", "urllib3", "huggingface_hub"}
 MAY_CONNECT = {"dyad/models/weights.py"}

@@ -11,6 +11,7 @@ from dyad.core.tracks import Flag, Tracks
 from dyad.pipeline import Pipeline, Watch, pick_device
 from dyad.stages import DETECTORS
 from dyad.stages.lifting import GeometricLifter
+from dyad.stages.lifting_learned import LearnedLifter
 from dyad.stages.oracle import Noise, OracleDetector
 from dyad.stages.tracking import PoseTracker
 
@@ -111,7 +112,8 @@ def test_a_detector_may_be_an_object() -> None:
     detector = OracleDetector(real)
     pipeline = Pipeline.default(detector=detector, height=1.8, max_people=1)
     assert pipeline.detector is detector
-    assert isinstance(pipeline.lifter, GeometricLifter)
+    assert isinstance(pipeline.lifter, LearnedLifter)
+    assert isinstance(Pipeline.default(detector=detector, lifter="geometric").lifter, GeometricLifter)
     assert pipeline.lifter.height == 1.8
     assert isinstance(pipeline.tracker, PoseTracker)
     assert pipeline.tracker.max_people == 1

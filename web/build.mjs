@@ -29,6 +29,7 @@ function stamp() {
 const shared = { bundle: true, minify: true, write: false, logLevel: "warning", charset: "ascii", target: "es2022" };
 const script = await build({ ...shared, entryPoints: [join(web, "src", "main.js")], format: "iife", legalComments: "none" });
 const style = await build({ ...shared, entryPoints: [join(web, "src", "style", "main.css")] });
+const gallery = await build({ ...shared, entryPoints: [join(web, "src", "style", "gallery.css")] });
 const notice = "/*! Dyad report page; contains three.js, copyright 2010-2025 three.js authors, MIT licence */\n";
 
 mkdirSync(assets, { recursive: true });
@@ -36,5 +37,6 @@ mkdirSync(assets, { recursive: true });
 const code = script.outputFiles[0].text.replaceAll("</script", "<\\/script");
 writeFileSync(join(assets, "report.js"), notice + code);
 writeFileSync(join(assets, "report.css"), style.outputFiles[0].text);
-writeFileSync(join(assets, "report.html"), readFileSync(join(web, "src", "report.html")));
+writeFileSync(join(assets, "gallery.css"), gallery.outputFiles[0].text);
+for (const name of ["report.html", "gallery.html"]) writeFileSync(join(assets, name), readFileSync(join(web, "src", name)));
 writeFileSync(join(assets, "report.sha256"), stamp() + "\n");

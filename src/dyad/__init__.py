@@ -18,12 +18,15 @@ if TYPE_CHECKING:
     from dyad.core.clip import Clip
     from dyad.core.detections import Detections
     from dyad.core.errors import BadInput, BadUsage, DyadError, MissingExtra, MissingWeights
-    from dyad.core.protocols import Detector, Lifter, Tracker
+    from dyad.core.flow import Flow
+    from dyad.core.protocols import Detector, FlowEstimator, Integrator, Lifter, Tracker
     from dyad.core.skeleton import Skeleton
-    from dyad.core.tracks import Tracks, World
-    from dyad.core.video import Video
+    from dyad.core.tracks import Flag, Tracks, Window, World
+    from dyad.core.video import Chunk, Video
+    from dyad.export.saving import Exported, export_tracks
     from dyad.pipeline import Pipeline
-    from dyad.workfolder import Result, load, refine, run
+    from dyad.streaming import Stream, stream
+    from dyad.workfolder import Coverage, Result, load, refine, run
 
 _HOMES = {
     "dyad.bench.evaluate": ("evaluate",),
@@ -31,18 +34,22 @@ _HOMES = {
     "dyad.core.clip": ("Clip",),
     "dyad.core.detections": ("Detections",),
     "dyad.core.errors": ("BadInput", "BadUsage", "DyadError", "MissingExtra", "MissingWeights"),
-    "dyad.core.protocols": ("Detector", "Lifter", "Tracker"),
+    "dyad.core.flow": ("Flow",),
+    "dyad.core.protocols": ("Detector", "FlowEstimator", "Integrator", "Lifter", "Tracker"),
     "dyad.core.skeleton": ("Skeleton",),
-    "dyad.core.tracks": ("Tracks", "World"),
-    "dyad.core.video": ("Video",),
+    "dyad.core.tracks": ("Flag", "Tracks", "Window", "World"),
+    "dyad.core.video": ("Chunk", "Video"),
+    "dyad.export.saving": ("Exported", "export_tracks"),
     "dyad.pipeline": ("Pipeline",),
-    "dyad.workfolder": ("Result", "load", "refine", "run"),
+    "dyad.streaming": ("Stream", "stream"),
+    "dyad.workfolder": ("Coverage", "Result", "load", "refine", "run"),
 }
 
 __all__ = [
-    "BadInput", "BadUsage", "Camera", "Clip", "Detections", "Detector", "DyadError", "Lifter", "MissingExtra",
-    "MissingWeights", "Pipeline", "Result", "Skeleton", "Tracker", "Tracks", "Video", "World", "evaluate", "load",
-    "refine", "run",
+    "BadInput", "BadUsage", "Camera", "Chunk", "Clip", "Coverage", "Detections", "Detector", "DyadError", "Exported",
+    "Flag", "Flow", "FlowEstimator", "Integrator", "Lifter", "MissingExtra", "MissingWeights", "Pipeline", "Result",
+    "Skeleton", "Stream", "Tracker", "Tracks", "Video", "Window", "World", "evaluate", "export_tracks", "load",
+    "refine", "run", "stream",
 ]  # fmt: skip
 
 

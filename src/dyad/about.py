@@ -8,6 +8,7 @@ import torch
 from dyad import __version__
 from dyad.models.weights import cache_folder, list_weights
 from dyad.stages import DETECTORS
+from dyad.stages.plugins import KINDS, plugin_names
 
 
 def about() -> dict[str, str]:
@@ -23,6 +24,7 @@ def about() -> dict[str, str]:
         "cache": str(cache_folder()),
         "weights": ", ".join(f"{entry.file} {entry.state}" for entry in list_weights()),
         "detectors": ", ".join(DETECTORS),
+        "plug-ins": ", ".join(f"{kind} {name}" for kind in KINDS for name in plugin_names(kind)) or "none",
     }
     for package in ("av", "numpy", "scipy", "transformers", "onnxruntime"):
         try:

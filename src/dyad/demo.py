@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from dyad.core.errors import MissingWeights
+from dyad.core.files import writing_to
 from dyad.core.protocols import Detector
 from dyad.core.skeleton import BODY17, MUPOTS17
 from dyad.core.tracks import Tracks
@@ -19,7 +20,7 @@ from dyad.stages.oracle import Noise, OracleDetector
 from dyad.synthetic.annotation import annotated
 from dyad.synthetic.demo import SEED, demo_scene
 from dyad.synthetic.render import Rendering
-from dyad.workfolder import Result, ready_folder, run, writing_to
+from dyad.workfolder import Result, ready_folder, run
 
 log = logging.getLogger(__name__)
 

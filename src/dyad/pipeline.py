@@ -14,6 +14,7 @@ import torch
 from dyad import __version__
 from dyad.core.detections import Detections
 from dyad.core.errors import BadUsage
+from dyad.core.memory import give_back_memory
 from dyad.core.protocols import Detector, FlowEstimator, Lifter, Tracker
 from dyad.core.tracks import Tracks
 from dyad.core.video import Video
@@ -28,9 +29,11 @@ from dyad.refinement.disagreement import Disagreement
 from dyad.refinement.inputs import tracks_on
 from dyad.refinement.pose import Dimensions, PoseRefiner
 from dyad.refinement.stage_files import described, digest, weights_of
-from dyad.stages import FLOW, make_detector
+from dyad.stages import FLOW, LIFTING, make_detector
 from dyad.stages.flow import make_flow
 from dyad.stages.lifting import GeometricLifter
+from dyad.stages.lifting_learned import make_lifter
+from dyad.stages.plugins import load_plugin
 from dyad.stages.shrunk_flow import ShrunkFlow
 from dyad.stages.tracking import PoseTracker
 
@@ -42,13 +45,19 @@ OWN = Advice()
 
 # Told now and then how far a stage has come: its name, frames done, frames in all or None where unknown.
 Progress = Callable[[str, int, int | None], None]
+# Told what was found in each frame, in order, as soon as it is known.
+OnFrame = Callable[[Detections], None]
+# Told what tracks are like after a stage, by the stage's name: "track", "lift", "refine".
+OnStage = Callable[[str, Tracks], None]
 
 
 @dataclass
 class Watch:
-    """What a run did: seconds of each stage, and how many people were found in all frames."""
+    """What a run did: seconds of each stage, how many people were found in all frames, and who is told of it."""
 
     progress: Progress | None = None
+    on_frame: OnFrame | None = None
+    on_stage: OnStage | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     detections: int = 0
 
@@ -78,10 +87,18 @@ class Watch:
             yield item
 
     def note(self, detections: Iterable[Detections]) -> Iterator[Detections]:
-        """Pass detections on and remember how many there were."""
+        """Pass detections on, tell of them, and remember how many there were."""
         for found in detections:
             self.detections += len(found)
+            if self.on_frame is not None:
+                self.on_frame(found)
             yield found
+
+    def reached(self, stage: str, tracks: Tracks) -> Tracks:
+        """Tell what a stage made of the tracks."""
+        if self.on_stage is not None:
+            self.on_stage(stage, tracks)
+        return tracks
 
 
 @dataclass(frozen=True)
@@ -98,14 +115,20 @@ class Pipeline:
         detections = watch.follow("detect", watch.note(self.detector(video)), video.expected)
         with watch.stage("track"):
             tracks = self.tracker(detections, video)
+        give_back_memory()
+        watch.reached("track", tracks)
         with watch.stage("lift"):
-            return self.lifter(tracks)
+            tracks = self.lifter(tracks)
+        give_back_memory()
+        return watch.reached("lift", tracks)
 
     @classmethod
     def default(
         cls,
         *,
         detector: str | Detector = "blazepose",
+        tracker: str | Tracker | None = None,
+        lifter: str | Lifter | None = None,
         weights: tuple[str, ...] = (),
         device: str = "auto",
         thorough: bool = False,
@@ -116,7 +139,9 @@ class Pipeline:
         """The parts that `dyad run` uses.
 
         Args:
-            detector: a name of `dyad.stages.DETECTORS`, or a detector.
+            detector: a name of `dyad.stages.DETECTORS` or of a plug-in, or a detector.
+            tracker, lifter: the name of a plug-in (docs/plugins.md), or the thing itself; None for Dyad's own. The
+                lifter "geometric" places the detector's own 3D in place of learning from its 2D.
             weights: the files or folders that a named detector other than the default reads.
             device: "auto", "cpu", "cuda", "mps" or any other that torch knows.
             thorough: spend more time to find small and crowded people.
@@ -131,7 +156,21 @@ class Pipeline:
         if isinstance(detector, str):
             policy = {"thorough": thorough, "max_people": max_people, "key_interval": key_interval}
             detector = make_detector(detector, weights, pick_device(device), **policy)
-        return cls(detector, PoseTracker(max_people=max_people), GeometricLifter(height=height))
+        if tracker is None:
+            tracker = PoseTracker(max_people=max_people)
+        elif max_people is not None:
+            raise BadUsage("--max-people is a wish to Dyad's own tracker; give it to yours in its own way")
+        if lifter is None:
+            lifter = make_lifter(LIFTING, pick_device(device), height=height)
+        elif lifter == "geometric":
+            lifter = GeometricLifter(height=height)
+        elif height is not None:
+            raise BadUsage("--height is a wish to Dyad's own lifter; give it to yours in its own way")
+        return cls(
+            detector,
+            load_plugin("tracker", tracker) if isinstance(tracker, str) else tracker,
+            load_plugin("lifter", lifter) if isinstance(lifter, str) else lifter,
+        )
 
 
 @dataclass(frozen=True)
@@ -219,15 +258,18 @@ class Refinement:
             cycles: at most so many; the label-free score may end them sooner.
             whole: estimate and keep flow everywhere, not only where people are.
             flow_side: px; networks see larger images shrunk to this longer side.
-            advice: of whoever made the poses; the recipes of the paper follow it in how they treat cameras and motion.
+            advice: of whoever made the poses; the recipes of the paper follow it in how they treat cameras and motion,
+                the fast one in whether the 3D was lifted from the 2D joints (`OWN`).
         """
-        advice = advice or OWN
+        lifted, advice = advice is OWN, advice or OWN
         mode = mode or advice.mode
         judge = Agreement(joints="xy" if mode == "2d" else "xyz")
         # Not the agreement itself: where nearly all joints are right it no longer tells better from worse.
         refiner = Refiner.of(recipe, mode=mode, cycles=cycles, score=Disagreement(flat=mode == "2d"))
         if recipe != "fast" and mode == "3d" and advice is not OWN:
             refiner = replace(refiner, pose=_advised(refiner.pose, advice))
+        if recipe == "fast" and lifted:
+            refiner = replace(refiner, pose=replace(refiner.pose, lifted=True))
         name = flow if isinstance(flow, str) else type(flow).__name__
         estimator = make_flow(flow, pick_device(device)) if isinstance(flow, str) else flow
         if weights_of(estimator):

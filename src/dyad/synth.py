@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from dyad import __version__
 from dyad.core.errors import BadInput, BadUsage
-from dyad.core.files import whole_file
+from dyad.core.files import whole_file, writing_to
 from dyad.core.flow import Flow, Lazy
 from dyad.core.flow_files import write_flow
 from dyad.core.skeleton import BODY17, COCO17
@@ -34,7 +34,7 @@ from dyad.synthetic.annotation import annotated, annotated_frame, everyone
 from dyad.synthetic.random_scenes import Recipe
 from dyad.synthetic.render import Rendering
 from dyad.synthetic.scenes import Scene
-from dyad.workfolder import ready_folder, writing_to
+from dyad.workfolder import ready_folder
 
 SCHEMA = "dyad-synth/1"
 VIDEO_QUALITY = 12

@@ -1,33 +1,31 @@
 """A run from a video to a folder: tracks, an overlay, a page, and an account of what was done."""
 
 import json
-import platform
 import shutil
 import tempfile
-from collections.abc import Generator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from dyad import __version__
 from dyad.core.camera import Camera
-from dyad.core.errors import BadInput, BadUsage
-from dyad.core.files import whole_file
-from dyad.core.protocols import Detector, FlowEstimator
-from dyad.core.tracks import Flag, Tracks
+from dyad.core.errors import BadUsage
+from dyad.core.files import whole_file, writing_to
+from dyad.core.locks import writes_alone
+from dyad.core.protocols import Detector, FlowEstimator, Lifter, Tracker
+from dyad.core.tracks import Tracks
 from dyad.core.video import Video
 from dyad.export.flow_folder import FLOW_FILES, write_flow_folder
 from dyad.export.video import clip_writer
-from dyad.models.weights import list_weights
-from dyad.pipeline import FLOW, FLOW_SIDE, Pipeline, Progress, Refinement, Watch, people_of
+from dyad.pipeline import FLOW, FLOW_SIDE, OWN, OnFrame, OnStage, Pipeline, Progress, Refinement, Watch, people_of
 from dyad.refinement.inputs import digest_of, is_tracks, video_of
 from dyad.refinement.pose import Dimensions
 from dyad.refinement.stage_files import digest
+from dyad.result import Coverage, Result, account_of, finished, notes_of
+from dyad.resuming import STAGES, resuming
 from dyad.stages.motion import CameraMotion
+from dyad.stages.pieces import LENGTH, Elsewhere, Pieces
 from dyad.viewer.overlay import overlay_writer
 from dyad.viewer.report import EMBED_LIMIT, write_report
 
@@ -36,40 +34,9 @@ _REPORT_SIDE = 960
 
 # All that a run may write to its folder; video.mp4 only where the page is too small for it, flow only on request.
 FILES = ("tracks.npz", "run.json", "overlay.mp4", "report.html", "video.mp4")
-# Where the stages of a refinement lie until it is done.
-_STAGES = ".dyad-stages"
 
 
-@dataclass(frozen=True)
-class Coverage:
-    """Person-frames: with a detection, filled between detections, and detected but refused as no lasting person."""
-
-    detected: int
-    filled: int
-    refused: int
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a run found and how.
-
-    Attributes:
-        tracks: everyone over time.
-        coverage: person-frames by kind.
-        seconds: wall time of each stage.
-        notes: sentences that whoever reads the result must know.
-        folder: where the files are, or None if none were written.
-        refinement: what `run.json` says of flow and pose correcting each other, or None where they did not.
-    """
-
-    tracks: Tracks
-    coverage: Coverage
-    seconds: dict[str, float]
-    notes: list[str] = field(default_factory=list)
-    folder: Path | None = None
-    refinement: dict[str, Any] | None = None
-
-
+@writes_alone
 def run(
     source: Any,
     output: str | PathLike[str] | None = None,
@@ -81,6 +48,8 @@ def run(
     frames: slice | None = None,
     every: int = 1,
     detector: str | Detector = "blazepose",
+    tracker: str | Tracker | None = None,
+    lifter: str | Lifter | None = None,
     weights: tuple[str, ...] = (),
     max_people: int | None = None,
     thorough: bool = False,
@@ -88,8 +57,13 @@ def run(
     refine: bool = False,
     flow: str | FlowEstimator = FLOW,
     device: str = "auto",
+    resume: bool = False,
+    piece: int = LENGTH,
+    elsewhere: Callable[..., Elsewhere] | None = None,
     notes: tuple[str, ...] = (),
     progress: Progress | None = None,
+    on_frame: OnFrame | None = None,
+    on_stage: OnStage | None = None,
 ) -> Result:
     """Everyone in a video, in metres, in one camera frame.
 
@@ -101,14 +75,19 @@ def run(
         height: stature in m of the people, if known; it fixes the scale.
         frames: half-open range of the source's frames; every: take each N-th of them.
         detector: who finds people, by name or as an object; weights: what a named one reads.
+        tracker, lifter: plug-ins by name, or objects, in place of Dyad's own (docs/plugins.md).
         max_people: keep the most evident ones.
         thorough: spend more time to find small and crowded people.
         key_interval: s between the frames in which new people are looked for.
         refine: also estimate optical flow, and let it and the poses correct each other; flow: whose it is (weights by
             name, a folder or .npz of flow, or an estimator).
         device: "auto", "cpu", "cuda", "mps".
+        resume: go on where an interrupted call with the same arguments stopped in `output`; what another one left there
+            is not used. piece: frames that are found, and kept, together. elsewhere: who finds pieces in this process's
+            stead, see `dyad.shards`.
         notes: sentences to put into the report.
-        progress: told how far each stage is.
+        progress: told how far each stage is. on_frame: told what was found in each frame, as it is found.
+        on_stage: told the tracks after "track", "lift" and "refine". What the three raise ends the run.
 
     Raises:
         BadInput: the source cannot be read. BadUsage: the options contradict each other. MissingWeights: the networks
@@ -116,33 +95,52 @@ def run(
     """
     video = open_video(source, camera=camera, focal=focal, fov=fov, frames=frames, every=every)
     options: dict[str, Any] = {"detector": detector, "weights": weights, "device": device, "thorough": thorough}
-    pipeline = Pipeline.default(max_people=max_people, height=height, key_interval=key_interval, **options)
-    refinement = Refinement.default(flow=flow, device=device) if refine else None
+    parts: dict[str, Any] = {"tracker": tracker, "lifter": lifter}
+    pipeline = Pipeline.default(max_people=max_people, height=height, key_interval=key_interval, **options, **parts)
+    refinement = Refinement.default(flow=flow, device=device, advice=OWN) if refine else None
     folder = None if output is None else ready_folder(output, source)
-    watch = Watch(progress)
+    finding = options | {"max_people": max_people, "key_interval": key_interval, "piece": piece}
+    rest = parts | {"height": height, "refinement": refinement and refinement.key()}
+    keys = None if folder is None else resuming(folder, source, video, finding=finding, rest=rest, asked=resume)
+    if folder is not None and keys is not None:
+        if resume and (done := finished(folder, keys.whole)) is not None:
+            return done
+        keys.begin(resume=resume)
+    if not video.live:
+        remote = None if elsewhere is None else elsewhere(source, video, finding, keys.found if keys else "")
+        shelf = None if keys is None else keys.shelf
+        pieces = Pieces(detector=pipeline.detector, length=piece, shelf=shelf, elsewhere=remote)
+        pipeline = replace(pipeline, detector=pieces)
+    watch = Watch(progress, on_frame, on_stage)
     tracks = pipeline(video, watch)
     detected, filled = int((~tracks.filled).sum()), int(tracks.filled.sum())
     told = None
     if refinement is not None:
         plain = sum(watch.seconds.values())
-        refined = refinement(video, tracks, watch)
-        tracks, told = refined.tracks, refinement.account(refined, plain)
+        kept: dict[str, Any] = {"folder": keys.stages, "key": keys.whole} if keys else {}
+        refined = refinement(video, tracks, watch, **kept)
+        tracks, told = watch.reached("refine", refined.tracks), refinement.account(refined, plain)
     result = Result(
         tracks,
         Coverage(detected, filled, max(0, watch.detections - detected)),
         watch.seconds,
-        [*notes, *_notes(video, tracks, height)],
+        [*notes, *notes_of(video, tracks, height)],
         folder,
         told,
     )
     if folder is None:
         return result
-    asked = {**options, "detector": detector if isinstance(detector, str) else type(detector).__name__}
+    named = {"detector": detector} | parts
+    asked = options | {k: v if v is None or isinstance(v, str) else type(v).__name__ for k, v in named.items()}
     asked |= {"frames": [frames.start, frames.stop] if frames else None}
     asked |= {"height": height, "every": every, "max_people": max_people, "key_interval": key_interval}
-    return _write(result, folder, video, watch, asked | {"refine": refine})
+    result = _write(result, folder, video, watch, asked | {"refine": refine}, key=keys.whole if keys else "")
+    if keys is not None:
+        keys.end()
+    return result
 
 
+@writes_alone
 def refine(
     source: Any,
     tracks: Tracks | str | PathLike[str],
@@ -201,18 +199,20 @@ def refine(
     )
     folder = None if output is None else ready_folder(output, *inputs)
     key = "" if folder is None else digest(digest_of(source), digest_of(loaded), refinement.key())
-    stages = None if folder is None else folder / _STAGES
-    if folder is not None and resume and (done := _done(folder, key)) is not None:
-        return done
+    stages = None if folder is None else folder / STAGES
+    if folder is not None and resume:
+        done = finished(folder, key, names=FLOW_FILES if save_flow else ())
+        if done is not None:
+            return done
     if stages is not None and not resume:
         shutil.rmtree(stages, ignore_errors=True)
     watch = Watch(progress)
     refined = refinement(video, loaded, watch, folder=stages, key=key)
     told = refinement.account(refined) | {"recipe": recipe, "mode": refinement.refiner.pose.mode}
-    told |= {"save_flow": save_flow, "key": key}
+    told |= {"save_flow": save_flow}
     filled = int(refined.tracks.filled.sum())
     coverage = Coverage(len(refined.tracks) - filled, filled, 0)
-    result = Result(refined.tracks, coverage, watch.seconds, _notes(video, refined.tracks, None), folder, told)
+    result = Result(refined.tracks, coverage, watch.seconds, notes_of(video, refined.tracks, None), folder, told)
     if folder is None or stages is None:
         return result
     if save_flow:
@@ -221,23 +221,9 @@ def refine(
             write_flow_folder(folder, refined.flows, sorted(refined.flows.places), frames, times)
     asked = {"recipe": recipe, "mode": mode, "cycles": cycles, "flow": refinement.name, "device": device}
     asked |= {"detector": "", "detections": detections is not None}
-    result = _write(result, folder, video, watch, asked)
+    result = _write(result, folder, video, watch, asked, key=key)
     shutil.rmtree(stages, ignore_errors=True)
     return result
-
-
-def _done(folder: Path, key: str) -> Result | None:
-    """What lies in a folder, if an earlier call with the same inputs finished it."""
-    try:
-        account = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        told = account["refinement"]
-        names = {"tracks.npz", "overlay.mp4", "report.html", *(FLOW_FILES if told["save_flow"] else ())}
-        if told["key"] != key or any(not (folder / name).is_file() for name in names):
-            return None
-        coverage = Coverage(**account["coverage"])
-        return Result(load(folder), coverage, account["seconds"], account["notes"], folder, told)
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
 
 
 def open_video(
@@ -285,48 +271,12 @@ def ready_folder(output: str | PathLike[str], *sources: Any) -> Path:
     return folder
 
 
-@contextmanager
-def writing_to(folder: Path) -> Generator[None]:
-    """Say in one sentence what keeps files from being written: BadInput."""
-    try:
-        yield
-    except OSError as error:
-        raise BadInput(f"cannot write to {folder}: {error.strerror or error}; choose another folder with -o") from error
-
-
 def load(folder: str | PathLike[str]) -> Tracks:
     """The tracks of a run's folder, or of a `tracks.npz`."""
     return Tracks.load(Path(folder))
 
 
-def _notes(video: Video, tracks: Tracks, height: float | None) -> list[str]:
-    notes = []
-    if video.camera.guessed:
-        focal = float(video.camera.focal[0])
-        notes.append(
-            f"The focal length is a guess ({focal:.0f} px, one image diagonal): distances from the camera may be off "
-            "by a fifth. Give --focal, --fov or --camera if you know it."
-        )
-    if height is None and len(tracks):
-        notes.append("People's sizes follow from a prior on human height. Give --height if you know it.")
-    if (tracks.flags & int(Flag.FLAT)).any():
-        notes.append(
-            "The detector gives no 3D: poses are flat, on planes that face the camera, at the distance that average "
-            "bone lengths give."
-        )
-    if tracks.cuts:
-        where = ", ".join(str(frame) for frame in tracks.cuts[:10])
-        notes.append(
-            f"The video is cut before frame {where}{' …' if len(tracks.cuts) > 10 else ''}; nobody is followed across."
-        )
-    if video.report.damaged or video.report.resized:
-        notes.append(f"{video.report}.")
-    if not len(tracks):
-        notes.append("Nobody was found. --thorough looks harder; people under about 50 px of height are hard to find.")
-    return notes
-
-
-def _write(result: Result, folder: Path, video: Video, watch: Watch, asked: dict[str, Any]) -> Result:
+def _write(result: Result, folder: Path, video: Video, watch: Watch, asked: dict[str, Any], *, key: str) -> Result:
     with writing_to(folder), tempfile.TemporaryDirectory(prefix=".dyad-", dir=folder) as scratch:
         with watch.stage("write"):
             result.tracks.save(folder / "tracks.npz")
@@ -336,7 +286,7 @@ def _write(result: Result, folder: Path, video: Video, watch: Watch, asked: dict
             moved = f"about {100 * motion.typical:.2g} % of the image diagonal a frame"
             note = f"The camera moves ({moved}): positions are in the camera frame of each moment, not of the room."
             result = replace(result, notes=[*result.notes, note])
-        account = _account(result, video, asked, moving=motion.moving)
+        account = account_of(result, video, asked, moving=motion.moving, key=key)
         with watch.stage("write"):
             # The page holds the copy of the clip, or, where that is too large, names it: only then it is kept.
             if copy.stat().st_size > EMBED_LIMIT:
@@ -365,33 +315,3 @@ def _draw(result: Result, video: Video, watch: Watch, *, overlay: Path, copy: Pa
                     clip.write(chunk.images[k], time)
                     painter.write(chunk.images[k], frame, time)
     return motion
-
-
-def _account(result: Result, video: Video, asked: dict[str, Any], *, moving: bool) -> dict[str, Any]:
-    """What run.json holds."""
-    tracks = result.tracks
-    # Weights that lie in the cache are no part of a run that another detector made.
-    used = [entry for entry in list_weights() if entry.present] if asked["detector"].lower() == "blazepose" else []
-    return {
-        "schema": "dyad-run/1",
-        "dyad": __version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "platform": platform.platform(),
-        "video": {
-            "name": video.name,
-            "size": list(video.size),
-            "fps": round(video.fps, 6),
-            "frames": len(tracks.frames),
-            "decoded": asdict(video.report),
-        },
-        "camera": tracks.camera.to_json(),
-        "camera_moves": moving,
-        "options": asked,
-        "weights": {entry.file: entry.sha256 for entry in used},
-        "people": len(tracks.people),
-        "coverage": asdict(result.coverage),
-        **({} if result.refinement is None else {"refinement": result.refinement}),
-        "seconds": {name: round(value, 3) for name, value in result.seconds.items()},
-        "notes": result.notes,
-    }

@@ -69,6 +69,20 @@ def test_both_systems_are_refined_and_judged(folder) -> None:
     assert only == "published"
 
 
+def test_the_first_frames_alone(folder) -> None:
+    refine, asked = Right(), []
+
+    def cheat(path, *, camera, frames):
+        asked.append(frames)
+        return Cheat(shift=(0, 0, 0.16))(path, camera=camera)
+
+    report = bench_refine_mupots(folder, refine, Still(), run=cheat, frames=3)
+    assert asked == [slice(0, 3)] * 2
+    assert [tracks.frames.tolist() for _, tracks in refine.seen] == [[0, 1, 2]] * 3
+    # Were the truth's last frame still asked for, nobody would be found in it.
+    assert report["estimates"]["dyad run"]["clips"]["mean"]["after"]["pck_abs"] == 100
+
+
 def test_published_poses_are_brought_into_the_clip(folder) -> None:
     stored = find_stored(folder)[0]
     made = read_mupots(stored.path)

@@ -114,7 +114,7 @@ def test_cameras_scores_and_videos(tmp_path: Path) -> None:
         (None, {"joints19": [1, [2]]}, "different lengths"),
         (None, {"id": float("inf")}, "should list bodies"),
         (None, {"id": "x"}, "should list bodies"),
-        (None, {"id": 3}, "appears twice"),
+        (None, {"id": 3}, "holds the body 3 twice"),
     ],
 )
 def test_wrong_values_are_said_in_a_sentence(tmp_path: Path, camera: dict, body: dict, match: str) -> None:

@@ -106,7 +106,8 @@ def test_joints_and_rows_that_one_does_not_have() -> None:
     both = ensemble((real, lacking))
     assert both.skeleton == BODY17
     # COCO has no neck: the middle of the shoulders, 4 cm below it here, does not count beside one.
-    torch.testing.assert_close(both.xyz, real.xyz, atol=1e-4, rtol=0)
+    # Its hips are others, and come back as the joint adaptation has them, here 3 mm off.
+    torch.testing.assert_close(both.xyz, real.xyz, atol=4e-3, rtol=0)
     # Nor a head top, and that it never gives one is no doubt in it.
     torch.testing.assert_close(both.confidence, real.confidence)
     assert (both.flags == int(Flag.BORDER)).all()

@@ -12,8 +12,8 @@ from dyad.export.saving import FORMATS, export_tracks
 from tests.export.reading import read_bvh
 from tests.export.walking import walkers
 
-OPTIONAL = {"parquet": "pyarrow", "usd": "pxr"}
-SOLID = ("bvh", "glb", "c3d", "trc", "usd")
+OPTIONAL = {"parquet": "pyarrow", "usd": "pxr", "rrd": "rerun"}
+SOLID = ("bvh", "glb", "c3d", "trc", "usd", "rrd")
 
 
 def needs(to: str) -> None:

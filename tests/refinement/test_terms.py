@@ -265,6 +265,19 @@ def test_windows_read_as_the_whole_flow_does() -> None:
     assert torch.equal(near.at(xy[None, None] + 9).isnan(), near.at(xy[None, None]).isnan())
 
 
+def test_flow_spreads_on_an_edge_alone() -> None:
+    moves = torch.arange(64).expand(48, 64) >= 32
+    flow = Flow(torch.stack((6.0 * moves, 8.0 * moves)))
+    xy = torch.tensor([[10.0, 20.0], [31.5, 20.0], [50.0, 20.0], [33.0, 20.0]])
+    known = readings(flow, xy[None, None], radius=8).spread[0, 0]
+    # Half of the columns around the edge stand still and half move by 10 px.
+    assert known.tolist()[::2] == [0, 0]
+    assert max(known[1], known[3]) <= 10
+    slope = Flow(torch.stack((torch.arange(64.0).expand(48, 64), torch.zeros(48, 64))))
+    assert readings(slope, xy[None, None], radius=8).spread[0, 0].tolist() == [2, 2, 2, 2]
+    assert readings(Flow(torch.full((2, 48, 64), torch.nan)), xy[None, None]).spread.isnan().all()
+
+
 def test_hidden_and_unwanted_flow_is_not_read() -> None:
     flow = Flow(torch.ones(2, 20, 20), occluded=torch.arange(20).expand(20, 20) < 10)
     xy = torch.tensor([[5.0, 5.0], [15.0, 5.0]])[None, None]

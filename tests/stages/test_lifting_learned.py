@@ -19,8 +19,8 @@ from dyad.stages.lifting_learned import LearnedLifter, make_lifter
 from dyad.stages.lifting_network import Estimate, Sequence, SequenceLifter
 
 CAMERA = Camera.from_focal((1280, 720), 1000.0)
-# Thigh, shin and trunk of `walker`, by their share of people's stature.
-STATURE = (0.43 + 0.44 + 0.25 + 0.25) / 0.782
+# Thigh, shin, trunk and head of `walker`, by their share of people's stature.
+STATURE = (0.43 + 0.44 + 0.25 + 0.25 + 0.25) / 0.945
 SMALL = {"graph": 4, "width": 32, "dilations": (1, 3)}
 
 
@@ -228,3 +228,21 @@ def test_the_verb_writes_tracks(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert torch.isfinite(Tracks.load(tmp_path / "out").xyz).all()
     with pytest.raises(BadUsage, match="--skeleton"):
         lift_command(tmp_path, output=tmp_path, skeleton="octopus")
+
+
+def test_a_joint_that_is_elsewhere_for_good_counts_as_missing() -> None:
+    xyz = walker(60)
+    right, wrong = tracks(xyz), tracks(xyz)
+    spine, wrist = BODY17.indices("spine", "left_wrist")
+    xy = wrong.xy.clone()
+    xy[:, spine] += torch.tensor((190.0, 0.0))
+    # For a moment a joint may be anywhere.
+    xy[20:30, wrist] += torch.tensor((190.0, 0.0))
+    knowing = Knowing([xyz])
+    found = LearnedLifter(knowing, height=STATURE)(wrong.with_(xy=xy))
+    assert (found.confidence[:, spine] == 0).all()
+    assert (found.confidence[:, wrist] > 0).all()
+    plain = LearnedLifter(Knowing([xyz]), height=STATURE)(right)
+    others = [joint for joint in range(17) if joint != wrist]
+    assert (found.xyz[:, others] - plain.xyz[:, others]).norm(dim=-1).max() < 0.02
+    assert len(knowing.ups) == 2

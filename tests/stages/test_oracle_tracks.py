@@ -224,9 +224,9 @@ def test_merging_keeps_every_row_once_and_prefers_the_first():
     early = both.frame < 20
     kept = early & (both.person != 2)
     assert torch.equal(both.xy[kept], first.xy)
-    hip = BODY17.index("left_hip")
+    knee = BODY17.index("left_knee")
     later = real[(real.frame >= 20) | ((real.frame >= 10) & (real.person == 2))]
-    assert torch.allclose(both.xy[~kept][:, hip], later.xy[:, hip] + 1)
+    assert torch.allclose(both.xy[~kept][:, knee], later.xy[:, knee] + 1)
     assert torch.equal(merged(real, real).xyz, real.xyz)
     late = real[real.frame >= 20].with_(frames=real.frames[20:], times=real.times[20:])
     early_only = real[real.frame < 10].with_(frames=real.frames[:10], times=real.times[:10])

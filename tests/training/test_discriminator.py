@@ -13,7 +13,7 @@ from dyad.training.discriminator import DISCRIMINATOR, _area, train_discriminato
 from dyad.training.pair_loss import Implausible, PairLoss, displaced, in_the_way, kept_clear, pairs_of
 from dyad.training.program import command_of
 from dyad.training.recipes import recipe_of
-from dyad.training.unlabelled_integration import TABLE2, Unlabelled, reprojection, without_labels
+from dyad.training.unlabelled_integration import TABLE2, Unlabelled, easy_first, reprojection, weighed, without_labels
 from tests.training.troupes import troupe
 
 DATA = BranchData(scenes=3, frames=6, people=(2, 3), window=4, unpaired=0.0, masked=0.0)
@@ -104,14 +104,37 @@ def test_losses_without_labels_do_not_look_at_the_truth(tmp_path: Path) -> None:
     before = {name: value.clone() for name, value in network.state_dict().items()}
     path = tmp_path / "d.safetensors"
     Checkpoint.of(small(), "discriminator", arguments={"width": 8, "layers": 2}).save(path)
-    both = Unlabelled(reprojection=1.0, perspective=1.0, plausible=0.1)
+    both = Unlabelled(reprojection=True, perspective=True, plausible=0.1)
     after = without_labels(network, both, steps=2, rate=1e-3, troupe=troupe(), discriminator=str(path))
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert any(not torch.equal(value, before[name]) for name, value in after.state_dict().items())
     assert not any(parameter.requires_grad for parameter in after.parameters())
-    assert set(TABLE2) == {"Rep", "MP", "Rep+dis", "Rep+MP+dis"}
+    assert set(TABLE2) == {"labelled alone", "Rep", "MP", "Rep+dis", "Rep+MP+dis"}
     given = batch()
     there = torch.ones(given["truth"].shape[:2], dtype=torch.bool)
     seen = {**given, "rays": given["truth"][..., :2] / given["truth"][..., 2:]}
-    assert reprojection(given["truth"], there, seen) < 1e-3
-    assert reprojection(given["truth"] + torch.tensor((0.1, 0.0, 0.0)), there, seen) == pytest.approx(0.1, rel=0.1)
+    told = (seen["ray_confidence"] > 0).any(-1)
+    assert reprojection(given["truth"], there, seen).max() < 1e-3
+    aside = reprojection(given["truth"] + torch.tensor((0.1, 0.0, 0.0)), there, seen)[told]
+    torch.testing.assert_close(aside, torch.full_like(aside, 0.1), rtol=0.1, atol=1e-3)
+
+
+def test_easy_pseudo_labels_count_more_at_first() -> None:
+    error = torch.tensor(((0.05, 0.1), (0.2, torch.nan)))
+    first, late = easy_first(error, 1), easy_first(error, 50)
+    assert float(first.sum()) == pytest.approx(3, abs=1e-5)
+    assert first[0, 0] > first[0, 1] > first[1, 0] > 0
+    assert first[1, 1] == 0
+    assert (late[torch.isfinite(error)] - 1).abs().max() < 0.05
+    assert (easy_first(torch.full((2, 2), torch.nan), 1) == 0).all()
+
+
+def test_a_student_that_says_what_the_teacher_says_pays_nothing() -> None:
+    pose = torch.randn(2, 3, 17, 3)
+    assert weighed(pose, pose, torch.ones(2, 3)) < 1e-3
+    one = torch.zeros(2, 3)
+    one[0, 0] = 1
+    moved = pose.clone()
+    moved[1] += 1 * torch.randn(17, 3)
+    assert weighed(moved, pose, one) < 1e-3
+    assert weighed(moved, pose, torch.ones(2, 3)) > 0.3

@@ -1,12 +1,6 @@
-"""The page in a real browser. Chromium is found on the path, or named by DYAD_CHROMIUM."""
+"""The page of a run in a real browser."""
 
-import os
-import shutil
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,23 +11,6 @@ from dyad.viewer.report import write_report
 
 from .walkers import BITS, film, walkers
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser: pip install playwright")
-BROWSER = os.environ.get("DYAD_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-if BROWSER is None:
-    pytest.skip("no chromium on the path; set DYAD_CHROMIUM", allow_module_level=True)
-
-# What is drawn in software needs no GPU, and the browser itself must not call home.
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-]
 EVEN = np.arange(50) / 25
 UNEVEN = np.cumsum(np.random.default_rng(3).choice([0.02, 1 / 30, 0.05, 0.11, 0.3], 50)) + 1.234
 
@@ -52,68 +29,6 @@ DECODE = f"""() => {{
   }}
   return k;
 }}"""
-
-
-@dataclass
-class Opened:
-    """A page with everything it complained of and asked for."""
-
-    page: Any
-    complaints: list[str] = field(default_factory=list)
-    requests: list[str] = field(default_factory=list)
-
-    def __call__(self, script: str) -> Any:
-        return self.page.evaluate(script)
-
-    def hue(self, selector: str) -> str:
-        return self(f"getComputedStyle(document.querySelector('{selector}')).backgroundColor")
-
-    def settled(self, k: int) -> bool:
-        self.until(f"dyad.frame() === {k} && dyad.shown() === {k}")
-        return True
-
-    def until(self, condition: str, seconds: float = 20) -> None:
-        """Wait for a condition, asked from outside: the page's policy forbids to evaluate text inside it."""
-        end = time.monotonic() + seconds
-        while not self(condition):
-            assert time.monotonic() < end, f"after {seconds} s still not: {condition}"
-            self.page.wait_for_timeout(20)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=BROWSER, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def visit(chromium: Any) -> Iterator[Callable[..., Opened]]:
-    """Open a file; whatever it is, it must not complain and must ask for nothing but itself."""
-    contexts, visits = [], []
-
-    def go(path: Path, *, width: int = 1280, height: int = 800, allow: str = "", **options: Any) -> Opened:
-        context = chromium.new_context(viewport={"width": width, "height": height}, **options)
-        contexts.append(context)
-        opened = Opened(context.new_page())
-        opened.page.on("console", lambda message: opened.complaints.append(f"{message.type}: {message.text}"))
-        opened.page.on("pageerror", lambda error: opened.complaints.append(str(error)))
-        opened.page.on("dialog", lambda dialog: (opened.complaints.append(dialog.message), dialog.dismiss()))
-        opened.page.on("request", lambda request: opened.requests.append(request.url))
-        opened.page.goto(path.as_uri())
-        opened("dyad.ready")
-        visits.append((opened, path.as_uri(), allow))
-        return opened
-
-    yield go
-    for opened, own, allow in visits:
-        # Software rendering makes the driver remark on slow read-backs; that is no fault of the page.
-        assert [c for c in opened.complaints if "GPU stall due to ReadPixels" not in c] == []
-        strays = [url for url in opened.requests if url != own and not url.startswith(("blob:", "data:"))]
-        assert [url for url in strays if not (allow and allow in url)] == []
-    for context in contexts:
-        context.close()
 
 
 @pytest.fixture(scope="module")

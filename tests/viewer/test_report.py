@@ -14,6 +14,7 @@ from dyad.core.errors import BadInput
 from dyad.core.skeleton import BLAZEPOSE33, BODY17, COCO17
 from dyad.core.tracks import Flag, Tracks
 from dyad.viewer import palette, payload
+from dyad.viewer.packing import unpack
 from dyad.viewer.report import write_report
 
 from .walkers import film, walkers
@@ -126,9 +127,9 @@ def test_numbers_survive_to_their_rounding():
         count = len(rows)
         assert sum(length for _, length, _ in person["runs"]) == count
         for name, per_unit, size in (("xy", 10, 2), ("xyz", 1000, 3)):
-            values = np.array(person[name], float).reshape(count, 17, size) / per_unit
+            values = unpack(person[name], per_unit).reshape(count, 17, size)
             assert np.abs(values - getattr(tracks, name)[rows].numpy()).max() <= 0.5 / per_unit + 1e-4
-        confidence = np.array(person["confidence"]).reshape(count, 17) / 100
+        confidence = unpack(person["confidence"], 100).reshape(count, 17)
         assert np.abs(confidence - tracks.confidence[rows].numpy()).max() <= 0.00501
 
 
@@ -159,10 +160,10 @@ def test_missing_values_are_null_and_the_json_is_strict(tmp_path):
 
     data = json.loads(page.texts["data"], parse_constant=refuse)
     first = data["people"][0]
-    assert first["xyz"][: 17 * 3] == [None] * 51
-    assert first["xyz"][17 * 3 + 3 * 3 + 1] is None
-    assert first["sigma"][2] is None
-    assert first["confidence"][3 * 17 + 4] is None
+    assert np.isnan(unpack(first["xyz"], 1000)[: 17 * 3]).all()
+    assert np.flatnonzero(np.isnan(unpack(first["xyz"], 1000)))[51:].tolist() == [17 * 3 + 3 * 3 + 1]
+    assert np.flatnonzero(np.isnan(unpack(first["sigma"], 1000))).tolist() == [2]
+    assert np.flatnonzero(np.isnan(unpack(first["confidence"], 100))).tolist() == [3 * 17 + 4]
     assert data["run"] == {"a": None, "b": 2.0, "c": "x", "d": None, "e": [1, True]}
 
 
@@ -262,7 +263,8 @@ def test_agreement_and_flags_are_told():
     flags[1] = int(Flag.SWAPPED_SIDES | Flag.SWAPPED_PEOPLE)
     told = build(tracks.with_(agreement=agreement, flags=flags))
     first = told["people"][0]
-    assert len(first["agreement"]) == len(first["flags"]) * len(tracks.skeleton)
-    assert first["agreement"][3] is None
-    assert first["flags"][1] == 24
+    flags, agreed = unpack(first["flags"], 1), unpack(first["agreement"], 100)
+    assert len(agreed) == len(flags) * len(tracks.skeleton)
+    assert np.flatnonzero(np.isnan(agreed)).tolist() == [3]
+    assert flags[:3].tolist() == [0, 24, 0]
     assert told["flags"]["8"] == Flag.SWAPPED_SIDES.meaning

@@ -1,7 +1,8 @@
 // Everyone's body in one frame: a capsule for each bone and a ball for each joint, all in four instanced meshes.
 // Detected bodies are solid, filled ones and those that are not chosen are ghosts.
-import { Color, CylinderGeometry, InstancedMesh, Matrix4, MeshStandardMaterial, Quaternion, SphereGeometry, Vector3 } from "three";
+import { Color, CylinderGeometry, Group, InstancedMesh, Matrix4, MeshStandardMaterial, Quaternion, SphereGeometry, Vector3 } from "three";
 import { shade } from "./colour.js";
+import { faint } from "./payload.js";
 
 const UP = new Vector3(0, 1, 0);
 
@@ -15,15 +16,19 @@ function girth(name) {
 }
 
 export class Bodies {
-  constructor(scene, data) {
+  /** Of those people of `data` whose places are in `members`. */
+  constructor(scene, data, members) {
     this.data = data;
+    this.members = members;
+    this.group = new Group();
+    scene.add(this.group);
     const { names, bones } = data.skeleton;
     this.girths = names.map(girth);
     // Where a skeleton knows the top of the head, its parent lies inside the head: one ellipsoid takes in both.
     this.crown = names.indexOf("head_top");
     this.head = this.crown < 0 ? -1 : (bones.find(([, child]) => child === this.crown)?.[0] ?? -1);
     if (names[this.head] === "neck") this.head = -1;
-    const people = Math.max(1, data.people.length);
+    const people = Math.max(1, members.length);
     const meshes = (geometry, count) =>
       [1, 0.4].map((opacity) => {
         const material = new MeshStandardMaterial({ roughness: 0.62, metalness: 0, transparent: opacity < 1, opacity, depthWrite: opacity === 1 });
@@ -32,7 +37,7 @@ export class Bodies {
         mesh.castShadow = opacity === 1;
         mesh.count = 0;
         mesh.setColorAt(0, new Color());
-        scene.add(mesh);
+        this.group.add(mesh);
         return mesh;
       });
     this.limbs = meshes(new CylinderGeometry(1, 1, 1, 14, 1, true), bones.length || 1);
@@ -47,11 +52,12 @@ export class Bodies {
   show(k, chosen) {
     for (const mesh of [...this.limbs, ...this.balls]) mesh.count = 0;
     this.owners = [[], []];
-    this.data.people.forEach((one, index) => {
+    this.members.forEach((index) => {
+      const one = this.data.people[index];
       const row = one.row[k] ?? -1;
       this.tops[index] = null;
       if (row < 0) return;
-      const ghost = one.filled[row] || (chosen !== null && chosen !== index) ? 1 : 0;
+      const ghost = one.filled[row] || faint(this.data, chosen, index) ? 1 : 0;
       this.#person(one, index, row, ghost);
     });
     for (const mesh of [...this.limbs, ...this.balls]) {

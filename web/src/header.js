@@ -1,12 +1,8 @@
 // What the run was: name, figures, notes, and the dialogue with all of its settings.
-const percent = (share) => (Number.isFinite(share) ? `${(share * 100).toFixed(share > 0.995 && share < 1 ? 1 : 0)} %` : "–");
+import { exportContent } from "./exporting.js";
+import { make } from "./make.js";
 
-function make(name, attributes = {}, ...children) {
-  const made = document.createElement(name);
-  Object.assign(made, attributes);
-  made.append(...children);
-  return made;
-}
+const percent = (share) => (Number.isFinite(share) ? `${(share * 100).toFixed(share > 0.995 && share < 1 ? 1 : 0)} %` : "–");
 
 function fact(title, value, extra) {
   const detail = make("dd", {}, value);
@@ -14,17 +10,21 @@ function fact(title, value, extra) {
   return make("div", {}, make("dt", {}, title), detail);
 }
 
+const apart = ({ distance_mm: mean }) => (mean === null ? "–" : `${mean.toFixed(mean < 100 ? 1 : 0)} mm`);
+
 function badge(text, title, cls) {
   return make("span", { className: `badge ${cls}`, title }, text);
 }
 
 export function fillHeader(data) {
   const { video, camera, coverage, length } = data;
-  document.getElementById("name").textContent = video.name || "Untitled video";
-  document.getElementById("name").title = video.name;
+  const sides = data.comparison?.sides;
+  const title = sides ? sides.map((side) => `${side.letter} ${side.name}`).join(" and ") : video.name || "Untitled video";
+  document.getElementById("name").textContent = title;
+  document.getElementById("name").title = sides ? title : video.name;
   const seconds = length > 1 ? data.times[length - 1] - data.times[0] : 0;
   document.getElementById("subtitle").textContent =
-    `${video.width} × ${video.height} · ${+data.fps.toFixed(2)} frames/s · ${seconds.toFixed(1)} s`;
+    `${sides && video.name ? `${video.name} · ` : ""}${video.width} × ${video.height} · ${+data.fps.toFixed(2)} frames/s · ${seconds.toFixed(1)} s`;
   const sources = {
     guess: badge("guess", "No focal length was given, so it is guessed from the image size. All distances scale with it.", "warn"),
     fov: badge("from FOV", "From the field of view that was given", "plain"),
@@ -38,9 +38,9 @@ export function fillHeader(data) {
   const share = coverage.filled > 0 ? badge(`${percent(coverage.filled)} filled`, "Filled in between detections: dashed, hatched or translucent here", "plain") : null;
   document.getElementById("facts").append(
     fact("Frames", length.toLocaleString("en")),
-    fact("People", String(data.people.length)),
+    fact("People", sides ? sides.map((side) => `${side.letter} ${side.quality.people}`).join(", ") : String(data.people.length)),
     fact("Focal length", focal, sources[camera.source]),
-    fact("Detected", covered, share),
+    sides ? fact("Apart", apart(data.comparison), badge("mean", "Between the same people in both runs, mean of all joints and frames", "plain")) : fact("Detected", covered, share),
   );
   const notes = document.getElementById("notes");
   notes.hidden = !data.notes.length;
@@ -65,10 +65,11 @@ function fillDialog(dialog, id, title, ...content) {
   dialog.append(make("div", { className: "sheet" }, make("header", {}, make("h2", { id }, title), close), ...content));
 }
 
-export function fillDialogs(data) {
+export function fillDialogs(data, save) {
   const run = Object.keys(data.run).length ? make("table", { className: "run" }, ...rows(data.run)) : make("p", {}, "Nothing was recorded about this run.");
   const floor = data.ground.source === "estimated" ? "The floor and the vertical were estimated from the feet." : "No floor was estimated: the grid lies at the lowest feet and the camera is taken as upright.";
   fillDialog(document.getElementById("about-dialog"), "about-title", "About this run", make("p", {}, floor), run);
+  fillDialog(document.getElementById("export-dialog"), "export-title", "Take the numbers along", ...exportContent(data, save));
   const keys = [
     ["Space", "play or pause"],
     ["← →", "one frame; with Shift, ten"],
@@ -76,7 +77,11 @@ export function fillDialogs(data) {
     ["1 2 3 4", "overview, camera, side, top"],
     ["[ ]", "previous or next person alone; Esc for all"],
     ["S V", "skeletons on the video; dim the video"],
+    ["T P U" + (data.comparison ? " C" : ""), `timeline, plots, summary${data.comparison ? ", comparison" : ""}`],
+    ["+ -", "more or less of the clip on the timeline"],
+    ["M", "measure between two joints"],
     ["R", "repeat"],
+    ["E", "save numbers, other formats"],
     ["D", "light or dark"],
     ["I ?", "about this run; this list"],
   ];
@@ -86,6 +91,6 @@ export function fillDialogs(data) {
     term.append(...key.split(" ").map((one) => make("kbd", {}, one)));
     list.append(term, make("dd", {}, text));
   }
-  const touch = make("p", {}, "In space, drag to orbit, pinch or use the wheel to zoom, and drag with two fingers or the right button to pan. Drag along a lane to scrub.");
+  const touch = make("p", {}, "In space, drag to orbit, pinch or use the wheel to zoom, and drag with two fingers or the right button to pan. Drag along a lane or a plot to scrub; Ctrl with the wheel shows more or less of the clip.");
   fillDialog(document.getElementById("help-dialog"), "help-title", "Keyboard and touch", list, touch);
 }

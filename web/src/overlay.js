@@ -1,11 +1,14 @@
 // The 2D skeletons on a canvas that lies on the video.
 import { css, inkOn, shade } from "./colour.js";
+import { faint } from "./payload.js";
 
 export class Overlay {
   constructor(canvas, data) {
     this.canvas = canvas;
     this.data = data;
     this.visible = true;
+    this.shownSides = new Set([0, 1]);
+    this.extra = null; // draws upon the skeletons: (context, place of a joint, unit)
     this.sides = data.skeleton.sides;
     this.shades = data.people.map((one) => ({
       left: shade(one.colour, "left"),
@@ -36,8 +39,12 @@ export class Overlay {
     context.lineCap = "round";
     this.data.people.forEach((one, index) => {
       const row = one.row[k];
-      if (row >= 0) this.#person(context, one, index, row, chosen === null || chosen === index ? 1 : 0.2);
+      if (row >= 0 && this.shownSides.has(one.side)) this.#person(context, one, index, row, faint(this.data, chosen, index) ? 0.2 : 1);
     });
+    this.extra?.(context, (person, joint) => {
+      const row = this.data.people[person].row[k];
+      return row >= 0 ? this.#point(this.data.people[person], row, joint) : null;
+    }, this.unit);
   }
 
   #person(context, one, index, row, strength) {
@@ -79,14 +86,16 @@ export class Overlay {
   #label(context, one, points, strength) {
     const seen = points.filter((point) => !Number.isNaN(point[0]));
     const top = seen.reduce((best, point) => (point[1] < best[1] ? point : best));
-    const text = String(one.id);
+    const text = one.name;
     const size = 13 * this.unit;
     context.font = `600 ${size}px system-ui, sans-serif`;
     context.textAlign = "center";
     context.textBaseline = "middle";
     const width = context.measureText(text).width + size * 0.9;
     const height = size * 1.45;
-    const x = Math.max(width / 2, Math.min(this.canvas.width - width / 2, top[0]));
+    // In the two runs the same head is in the same place.
+    const aside = one.partner >= 0 && this.shownSides.size > 1 ? (one.side - 0.5) * (width + 2 * this.unit) : 0;
+    const x = Math.max(width / 2, Math.min(this.canvas.width - width / 2, top[0] + aside));
     const y = Math.max(height / 2, top[1] - size * 1.6);
     context.globalAlpha = 0.35 + 0.65 * strength;
     context.fillStyle = one.colour;
@@ -104,7 +113,7 @@ export class Overlay {
     let nearest = 16 * this.unit;
     this.data.people.forEach((one, index) => {
       const row = one.row[k] ?? -1;
-      for (let joint = 0; row >= 0 && joint < this.data.joints; joint++) {
+      for (let joint = 0; row >= 0 && this.shownSides.has(one.side) && joint < this.data.joints; joint++) {
         const [px, py] = this.#point(one, row, joint);
         const distance = Math.hypot(px - x * this.unit, py - y * this.unit);
         if (distance < nearest) {

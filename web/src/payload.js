@@ -1,9 +1,21 @@
 // The run's numbers, from the compact integers in the page to typed arrays. Units: pixels, metres, seconds, 0..1.
 
-/** Flat list of integers with null for missing, to a Float32Array with NaN. */
-function floats(list, unit) {
-  const out = new Float32Array(list.length);
-  for (let i = 0; i < list.length; i++) out[i] = list[i] === null ? NaN : list[i] * unit;
+const TYPES = { i2: [Int16Array, -32768], i4: [Int32Array, -2147483648] };
+
+function bytes(text) {
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
+  const binary = atob(text);
+  const out = new Uint8Array(binary.length);
+  for (let i = 0; i < binary.length; i++) out[i] = binary.charCodeAt(i);
+  return out;
+}
+
+/** Packed whole numbers (packing.py), to a Float32Array in which NaN is what was missing. */
+function floats(packed, unit) {
+  const [Whole, missing] = TYPES[packed.type];
+  const whole = new Whole(bytes(packed.data).buffer);
+  const out = new Float32Array(whole.length);
+  for (let i = 0; i < whole.length; i++) out[i] = whole[i] === missing ? NaN : whole[i] * unit;
   return out;
 }
 
@@ -18,10 +30,8 @@ function person(raw, length) {
     }
   }
   return {
-    id: raw.id,
+    ...raw,
     colour: raw.colour,
-    height: raw.height,
-    runs: raw.runs,
     row,
     filled,
     xy: floats(raw.xy, 0.1),
@@ -29,8 +39,19 @@ function person(raw, length) {
     xyz: floats(raw.xyz, 0.001),
     sigma: floats(raw.sigma, 0.001),
     agreement: raw.agreement ? floats(raw.agreement, 0.01) : null,
-    flags: raw.flags ?? [],
+    apart: raw.apart ? floats(raw.apart, 0.001) : null,
+    flags: floats(raw.flags, 1),
   };
+}
+
+/** Whether a person stands back because another was chosen; partners of two runs are chosen together. */
+export function faint(data, chosen, index) {
+  return chosen !== null && chosen !== index && data.people[index].partner !== chosen;
+}
+
+/** What a person is called in a lane or a read-out. */
+export function nameOf(data, one) {
+  return data.comparison ? `${data.comparison.sides[one.side].letter} · Person ${one.id}` : `Person ${one.id}`;
 }
 
 /** How far flow and pose agree in a row: mean over joints, and the joint that agrees least; null where nothing tells. */

@@ -25,6 +25,7 @@ import { OrbitControls } from "three/addons/controls/OrbitControls.js";
 import { Bodies } from "./bodies.js";
 import { Trails } from "./trails.js";
 import { extent } from "./extent.js";
+import { faint } from "./payload.js";
 
 const COLOURS = {
   light: { back: "#f1f2f3", grid: "#d3d6da", axis: "#b9bec4", frustum: "#5b6570", shadow: 0.16 },
@@ -56,11 +57,16 @@ export class Stage {
     });
     this.#light();
     this.#frustum();
-    this.bodies = new Bodies(this.scene, data);
-    this.trails = new Trails(this.scene, data);
+    const places = data.people.map((_, index) => index);
+    this.sides = (data.comparison ? [0, 1] : [0]).map((side) => {
+      const members = places.filter((index) => data.people[index].side === side);
+      return { bodies: new Bodies(this.scene, data, members), trails: new Trails(this.scene, data, members) };
+    });
+    this.panes = [this.sides.map((_, side) => side)]; // what sides each part of the picture shows
+    this.measure = this.#ruler();
     this.labels = data.people.map((one) => {
       const label = document.createElement("span");
-      label.textContent = String(one.id);
+      label.textContent = one.name;
       label.style.setProperty("--colour", one.colour);
       labels.append(label);
       return label;
@@ -137,7 +143,7 @@ export class Stage {
     this.height = height;
     this.renderer.setPixelRatio(Math.min(2, window.devicePixelRatio || 1));
     this.renderer.setSize(width, height, false);
-    this.camera.aspect = width / height;
+    this.camera.aspect = this.paneWidth / height;
     this.camera.updateProjectionMatrix();
     if (this.viewName) this.view(this.viewName, true);
     this.invalidate();
@@ -146,9 +152,58 @@ export class Stage {
   show(k, chosen) {
     this.k = k;
     this.chosen = chosen;
-    this.bodies.show(k, chosen);
-    this.trails.show(k, chosen);
+    for (const { bodies, trails } of this.sides) {
+      bodies.show(k, chosen);
+      trails.show(k, chosen);
+    }
+    this.#stretch();
     this.invalidate();
+  }
+
+  get paneWidth() {
+    return this.width / this.panes.length;
+  }
+
+  /** Splits the picture: one list of sides a part, left to right; all parts share the viewpoint. */
+  layout(panes) {
+    this.panes = panes;
+    if (this.width) this.resize(this.width, this.height);
+  }
+
+  /** A line between two joints, drawn over everything. */
+  #ruler() {
+    const geometry = new BufferGeometry();
+    geometry.setAttribute("position", new Float32BufferAttribute(new Float32Array(6), 3));
+    const line = new LineSegments(geometry, new LineBasicMaterial({ color: "#e0007a", depthTest: false, transparent: true }));
+    line.frustumCulled = false;
+    line.renderOrder = 9;
+    line.visible = false;
+    this.scene.add(line);
+    return { line, ends: null };
+  }
+
+  /** Draws the measured line between two {person, joint}, or none. */
+  rule(ends) {
+    this.measure.ends = ends;
+    this.#stretch();
+    this.invalidate();
+  }
+
+  #stretch() {
+    const { line, ends } = this.measure;
+    const points = ends?.map(({ person, joint }) => this.pointOf(person, joint)) ?? [null];
+    line.visible = points.every(Boolean);
+    if (!line.visible) return;
+    line.geometry.attributes.position.array.set(points.flat());
+    line.geometry.attributes.position.needsUpdate = true;
+  }
+
+  /** A joint in the scene's coordinates at the frame on show, or null. */
+  pointOf(person, joint) {
+    const one = this.data.people[person];
+    const row = one.row[this.k] ?? -1;
+    const at = (row * this.data.joints + joint) * 3;
+    return row < 0 || Number.isNaN(one.xyz[at]) ? null : this.data.toScene(one.xyz[at], one.xyz[at + 1], one.xyz[at + 2]);
   }
 
   /** Moves to a named viewpoint: free, camera, side, top. */
@@ -223,28 +278,65 @@ export class Stage {
     } else {
       this.controls.update();
     }
-    this.renderer.render(this.scene, this.camera);
+    const wide = this.paneWidth;
+    this.renderer.setScissorTest(this.panes.length > 1);
+    this.panes.forEach((shown, place) => {
+      this.sides.forEach(({ bodies, trails }, side) => (bodies.group.visible = trails.group.visible = shown.includes(side)));
+      this.renderer.setViewport(place * wide, 0, wide, this.height);
+      this.renderer.setScissor(place * wide, 0, wide, this.height);
+      this.renderer.render(this.scene, this.camera);
+    });
     this.#place();
   }
 
   #place() {
     const at = new Vector3();
     this.labels.forEach((label, index) => {
-      const top = this.bodies.tops[index];
-      label.hidden = !top;
-      if (!top) return;
+      const side = this.data.people[index].side;
+      const top = this.sides[side].bodies.tops[index];
+      const pane = this.panes.findIndex((shown) => shown.includes(side));
+      label.hidden = !top || pane < 0;
+      if (label.hidden) return;
       at.copy(top).project(this.camera);
-      label.hidden = at.z > 1;
-      label.classList.toggle("faint", this.chosen !== null && this.chosen !== index);
-      label.style.transform = `translate(${(((at.x + 1) / 2) * this.width).toFixed(1)}px, ${(((1 - at.y) / 2) * this.height).toFixed(1)}px) translate(-50%, -100%)`;
+      label.hidden = at.z > 1 || (this.panes.length > 1 && Math.abs(at.x) > 0.97);
+      label.classList.toggle("faint", faint(this.data, this.chosen, index));
+      // In the two runs the same head is in the same place.
+      const aside = this.data.people[index].partner >= 0 && this.panes[pane].length > 1 ? ["-102%", "2%"][side] : "-50%";
+      label.style.transform = `translate(${((pane + (at.x + 1) / 2) * this.paneWidth).toFixed(1)}px, ${(((1 - at.y) / 2) * this.height).toFixed(1)}px) translate(${aside}, -100%)`;
     });
   }
 
   /** Person and joint under a place in CSS pixels of the canvas, or null. */
   pick(x, y) {
+    const wide = this.paneWidth;
+    const pane = Math.max(0, Math.min(this.panes.length - 1, Math.floor(x / wide)));
     const ray = new Raycaster();
-    ray.setFromCamera(new Vector2((x / this.width) * 2 - 1, 1 - (y / this.height) * 2), this.camera);
-    return this.bodies.pick(ray);
+    ray.setFromCamera(new Vector2(((x - pane * wide) / wide) * 2 - 1, 1 - (y / this.height) * 2), this.camera);
+    const hits = this.panes[pane].map((side) => this.sides[side].bodies.pick(ray)).filter(Boolean);
+    return hits.sort((a, b) => a.distance - b.distance)[0] ?? null;
+  }
+
+  /** Where a point of the scene is on the canvas, in CSS pixels of a part of the picture, or null behind the viewer. */
+  onCanvas(point, pane = 0) {
+    const at = new Vector3(...point).project(this.camera);
+    return at.z > 1 ? null : [(pane + (at.x + 1) / 2) * this.paneWidth, ((1 - at.y) / 2) * this.height];
+  }
+
+  /** Person and joint nearest to a place in CSS pixels, within a finger's width, or null. */
+  nearest(x, y) {
+    const pane = Math.max(0, Math.min(this.panes.length - 1, Math.floor(x / this.paneWidth)));
+    let best = null;
+    let least = 18;
+    this.data.people.forEach((one, person) => {
+      if (!this.panes[pane].includes(one.side)) return;
+      for (let joint = 0; joint < this.data.joints; joint++) {
+        const point = this.pointOf(person, joint);
+        const at = point && this.onCanvas(point, pane);
+        const off = at ? Math.hypot(at[0] - x, at[1] - y) : Infinity;
+        if (off < least) [least, best] = [off, { person, joint }];
+      }
+    });
+    return best;
   }
 
   /** For tests: where the viewer's eye is. */

@@ -1,6 +1,7 @@
 // The scrubber with its time axis, and one lane per person: present solid, filled hatched, absent empty. Where the flow
 // was asked, a band below says how far it agrees with the pose, and marks above say who is taken for someone else.
-import { agreementOf, doubts, rootOf } from "./payload.js";
+import { scrubbing, ticks } from "./axis.js";
+import { agreementOf, doubts, faint, nameOf, rootOf } from "./payload.js";
 import { css, channels } from "./colour.js";
 
 // From "off" over "as likely as not" to "right", told apart by all common forms of colour vision.
@@ -38,9 +39,11 @@ export function reading(data, one, k) {
 }
 
 export class Timeline {
-  constructor(data, player, { choose }) {
+  constructor(data, player, axis, { choose }) {
     this.data = data;
     this.player = player;
+    this.axis = axis;
+    axis.addEventListener("moved", () => this.#moved());
     this.scrubber = document.getElementById("scrubber");
     this.scrubber.max = String(Math.max(0, data.length - 1));
     this.scrubber.addEventListener("input", () => player.seek(Number(this.scrubber.value)));
@@ -52,14 +55,14 @@ export class Timeline {
       const name = element("button", "who");
       name.type = "button";
       name.title = "Show this person alone";
-      name.append(element("i", "swatch"), element("span", "", `Person ${one.id}`));
+      name.append(element("i", "swatch"), element("span", "", nameOf(data, one)));
       name.addEventListener("click", () => choose(index));
       const strip = element("div", "strip");
       strip.setAttribute("role", "img");
       strip.setAttribute("aria-label", this.#spoken(one));
       const canvas = element("canvas", "");
       strip.append(canvas, element("i", "head-line"));
-      this.#scrub(strip);
+      scrubbing(strip, axis, player);
       this.#tell(strip, one);
       const numbers = ["distance", "height", "sigma"].map((what) => element("span", `num ${what}`, "–"));
       lane.append(name, strip, ...numbers);
@@ -68,36 +71,20 @@ export class Timeline {
     });
     if (!this.lanes.length) box.append(element("p", "nobody", "No one was found in this video."));
     new ResizeObserver(() => this.paint()).observe(box);
-    new ResizeObserver(() => this.#axis()).observe(this.ticks);
+    new ResizeObserver(() => this.#paintTicks()).observe(this.ticks);
   }
 
   #spoken(one) {
     const filled = one.filled.filter(Boolean).length;
     const first = one.runs.length ? one.runs[0][0] : 0;
-    return `Person ${one.id}: in ${one.filled.length} of ${this.data.length} frames from ${this.player.timeOf(first).toFixed(1)} s, ${filled} filled`;
-  }
-
-  /** Drag or click anywhere on a strip goes there. */
-  #scrub(strip) {
-    const go = (event) => {
-      const box = strip.getBoundingClientRect();
-      this.player.seek(Math.floor(((event.clientX - box.left) / box.width) * this.data.length));
-    };
-    strip.addEventListener("pointerdown", (event) => {
-      if (event.button) return;
-      strip.setPointerCapture(event.pointerId);
-      go(event);
-    });
-    strip.addEventListener("pointermove", (event) => {
-      if (strip.hasPointerCapture(event.pointerId)) go(event);
-    });
+    return `${nameOf(this.data, one)}: in ${one.filled.length} of ${this.data.length} frames from ${this.player.timeOf(first).toFixed(1)} s, ${filled} filled`;
   }
 
   /** What the flow says where the pointer is. */
   #tell(strip, one) {
     strip.addEventListener("pointermove", (event) => {
       const box = strip.getBoundingClientRect();
-      const k = Math.floor(((event.clientX - box.left) / box.width) * this.data.length);
+      const k = this.axis.at((event.clientX - box.left) / box.width);
       const row = one.row[k] ?? -1;
       strip.title = row < 0 ? "" : this.spokenAt(one, k, row);
     });
@@ -121,10 +108,11 @@ export class Timeline {
       const width = (canvas.width = Math.max(1, Math.round(strip.clientWidth * ratio)));
       const height = (canvas.height = Math.max(1, Math.round(strip.clientHeight * ratio)));
       const context = canvas.getContext("2d");
-      const cell = width / this.data.length;
+      const cell = width / this.axis.count;
       for (const [start, count, filled] of one.runs) {
-        const x = Math.floor(start * cell);
-        const w = Math.max(1, Math.ceil((start + count) * cell) - x);
+        const x = Math.floor((start - this.axis.start) * cell);
+        const w = Math.max(1, Math.ceil((start + count - this.axis.start) * cell) - x);
+        if (x + w < 0 || x > width) continue;
         context.fillStyle = filled ? this.#hatch(context, one.colour, ratio) : one.colour;
         context.fillRect(x, 0, w, height);
       }
@@ -132,27 +120,45 @@ export class Timeline {
     }
   }
 
+  /** Below, how far the flow agrees, and above, who is taken for somebody else: the worst of the frames of a column. */
   #agreement(context, one, cell, height, ratio) {
     const band = Math.round(6 * ratio);
-    one.row.forEach((row, k) => {
-      if (row < 0) return;
-      const x = Math.floor(k * cell);
-      const w = Math.max(1, Math.ceil((k + 1) * cell) - x);
-      const agreed = agreementOf(this.data, one, row);
-      if (agreed) {
+    const { start, count, length } = this.axis;
+    const wide = Math.max(1, Math.ceil(cell));
+    const means = this.#means(one);
+    const last = Math.min(length, start + count);
+    for (let k = start; k < last; ) {
+      const x = Math.floor((k - start) * cell);
+      let least = NaN;
+      let swapped = false;
+      do {
+        const row = one.row[k];
+        if (row >= 0) {
+          if (means && !(means[row] >= least)) least = means[row];
+          swapped ||= Boolean(one.flags[row] & SWAPPED);
+        }
+        k++;
+      } while (k < last && Math.floor((k - start) * cell) === x);
+      if (!Number.isNaN(least)) {
         context.fillStyle = "#ffffff";
-        context.fillRect(x, height - band - Math.ceil(ratio), w, Math.ceil(ratio));
-        context.fillStyle = shadeOf(agreed.mean);
-        context.fillRect(x, height - band, w, band);
+        context.fillRect(x, height - band - Math.ceil(ratio), wide, Math.ceil(ratio));
+        context.fillStyle = shadeOf(least);
+        context.fillRect(x, height - band, wide, band);
       }
-      if (one.flags[row] & SWAPPED) {
+      if (swapped) {
         // Two colours, so that it is seen on every other.
         context.fillStyle = "#ffffff";
-        context.fillRect(x, 0, Math.max(w, 3 * ratio), height - band);
+        context.fillRect(x, 0, Math.max(wide, 3 * ratio), height - band);
         context.fillStyle = "#b00020";
-        context.fillRect(x, 0, Math.max(w, 3 * ratio), 0.65 * (height - band));
+        context.fillRect(x, 0, Math.max(wide, 3 * ratio), 0.65 * (height - band));
       }
-    });
+    }
+  }
+
+  #means(one) {
+    if (!one.agreement) return null;
+    one.means ??= Float32Array.from({ length: one.filled.length }, (_, row) => agreementOf(this.data, one, row)?.mean ?? NaN);
+    return one.means;
   }
 
   #hatch(context, colour, ratio) {
@@ -173,33 +179,36 @@ export class Timeline {
     return context.createPattern(tile, "repeat");
   }
 
-  /** Ticks at round seconds, placed at the frames that lie there, so that they hold for uneven frame times too. */
-  #axis() {
-    const { player, data } = this;
-    const room = Math.max(2, Math.floor(this.ticks.clientWidth / 70));
-    const steps = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 3600];
-    const step = steps.find((value) => player.duration / value <= room) ?? 7200;
-    this.ticks.replaceChildren();
-    for (let n = 0; n * step <= player.duration; n++) {
-      const k = player.at(n * step + 1e-6);
-      const seconds = n * step;
-      const text = seconds >= 60 ? `${Math.floor(seconds / 60)}:${String(Math.round(seconds % 60)).padStart(2, "0")}` : `${+seconds.toFixed(1)} s`;
-      const tick = element("span", "", text);
-      tick.style.left = `${((k + 0.5) / data.length) * 100}%`;
-      this.ticks.append(tick);
-    }
+  #paintTicks() {
+    this.ticks.replaceChildren(
+      ...ticks(this.axis, this.player, this.ticks.clientWidth).map(([k, text]) => {
+        const tick = element("span", this.axis.share(k) < 0.03 ? "first" : this.axis.share(k) > 0.97 ? "last" : "", text);
+        tick.style.left = `${this.axis.share(k) * 100}%`;
+        return tick;
+      }),
+    );
+  }
+
+  #moved() {
+    this.scrubber.min = String(this.axis.start);
+    this.scrubber.max = String(this.axis.start + this.axis.count - 1);
+    this.#paintTicks();
+    this.paint();
+    this.show(this.k ?? 0, this.chosen ?? null);
   }
 
   show(k, chosen) {
+    this.k = k;
+    this.chosen = chosen;
     this.scrubber.value = String(k);
     this.scrubber.setAttribute("aria-valuetext", `frame ${this.data.frames[k]}, ${this.player.timeOf(k).toFixed(2)} seconds`);
-    const share = ((k + 0.5) / Math.max(1, this.data.length)) * 100;
+    const share = this.axis.share(k) * 100;
     this.lanes.forEach(({ lane, name, numbers, one }, index) => {
       const now = reading(this.data, one, k);
       lane.style.setProperty("--at", `${share}%`);
       lane.classList.toggle("absent", !now.present);
       lane.classList.toggle("filled", now.filled);
-      lane.classList.toggle("other", chosen !== null && chosen !== index);
+      lane.classList.toggle("other", faint(this.data, chosen, index));
       name.setAttribute("aria-pressed", String(chosen === index));
       numbers[0].textContent = metres(now.distance);
       numbers[1].textContent = metres(now.height);

@@ -1,5 +1,5 @@
 // The small read-out that follows the pointer over a person.
-import { doubts } from "./payload.js";
+import { doubts, nameOf } from "./payload.js";
 import { metres, reading } from "./timeline.js";
 
 const words = (name) => name.replaceAll("_", " ");
@@ -20,10 +20,11 @@ export class Tip {
     const confidence = one.confidence[row * this.data.joints + hit.joint];
     const agreed = one.agreement ? one.agreement[row * this.data.joints + hit.joint] : NaN;
     const title = document.createElement("strong");
-    title.textContent = `Person ${one.id} · ${words(this.data.skeleton.names[hit.joint])}`;
+    title.textContent = `${nameOf(this.data, one)} · ${words(this.data.skeleton.names[hit.joint])}`;
     const lines = [
       now.filled ? "filled in, not detected here" : `confidence ${Math.round(confidence * 100)} %`,
       `${metres(now.distance)} away${Number.isFinite(now.sigma) ? ` ± ${metres(now.sigma)}` : ""}`,
+      ...(one.apart && !Number.isNaN(one.apart[row]) ? [`${Math.round(1000 * one.apart[row])} mm from ${this.data.people[one.partner]?.name ?? "the other run"}, mean of joints`] : []),
       ...(Number.isNaN(agreed) ? [] : [`agrees with the flow to ${Math.round(agreed * 100)} %`]),
       ...doubts(this.data, one, row),
     ].map((text) => {

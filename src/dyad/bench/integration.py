@@ -50,6 +50,7 @@ CLAIMS = (
     ("TD + BU (IN)", "TD + BU (w/o PM)"),
 )
 CLAIMS2 = (
+    ("Rep", "labelled alone"),
     ("Rep", "MP"),
     ("Rep+dis", "Rep"),
     ("Rep+MP+dis", "Rep+dis"),

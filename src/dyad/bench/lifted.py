@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from dyad.bench.stored import estimated
 from dyad.core.skeleton import BODY17, MUPOTS17
 from dyad.core.tracks import Tracks
 from dyad.datasets.mupots import read_mupots
@@ -17,8 +18,7 @@ _BIAS, _LASTING, _HIDDEN, _OUTLIERS, _MEMORY = 0.02, 0.01, 0.08, 0.01, 0.85
 def published_joints(path: str | Path) -> Tracks:
     """`est_xy` and `est_confidence` of one `TSxx.npz` as body17 tracks without 3D, people by their index."""
     sequence = read_mupots(path)
-    with np.load(path, allow_pickle=False) as archive:
-        xy, confidence = archive["est_xy"], archive["est_confidence"]
+    xy, confidence = estimated(path, sequence.valid.shape)
     present = np.isfinite(xy).all((-1, -2)) & (xy != 0).any((-1, -2))
     frame, person = at = np.nonzero(present)
     return Tracks.of_rows(

@@ -1,7 +1,7 @@
 """How good `dyad run` is on real people whose 3D is known: MuPoTS-3D, strictly scored."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -41,6 +41,7 @@ def bench_mupots(
     folder: str | Path,
     *,
     run: Run | None,
+    parts: Mapping[str, Callable[[Stored], Tracks | None]] | None = None,
     sequences: Iterable[str] | None = None,
     protocol: StrictProtocol | None = None,
 ) -> dict[str, Any]:
@@ -56,20 +57,25 @@ def bench_mupots(
     such as the error of nobody, is None.
 
     folder: `TSxx.npz`, for the pipeline with `TSxx_374px.mp4` beside it; sequences: names to take, default all.
-    run: None runs nothing. Raises BadInput where the folder has no such sequence, or nothing to score.
+    run: None runs nothing. parts: what else to score strictly, by name: what it makes of a sequence, or None.
+    Raises BadInput where the folder has no such sequence, or nothing to score.
     """
     strictly = protocol or StrictProtocol()
     wanted = None if sequences is None else set(sequences)
     found = [each for each in find_stored(folder) if wanted is None or each.name in wanted]
     if not found:
         raise BadInput(f"{folder} holds no MuPoTS sequence: expected TSxx.npz with TSxx_374px.mp4 beside it")
-    strict: dict[str, dict[str, StrictScores]] = {"dyad-run": {}, **{name: {} for name in NETWORKS}}
+    parts = parts or {}
+    strict: dict[str, dict[str, StrictScores]] = {name: {} for name in ("dyad-run", *parts, *NETWORKS)}
     released: dict[str, dict[str, Any]] = {}
     for stored in found:
         sequence = read_mupots(stored.path)
         for name, array in NETWORKS.items():
             if array in stored.arrays:
                 strict[name][stored.name] = strictly(_truth(sequence), stored.tracks(array))
+        for name, part in parts.items():
+            if (made := part(stored)) is not None:
+                strict[name][stored.name] = strictly(_truth(sequence), made)
         if FINAL in stored.arrays:
             released[stored.name] = _released(sequence, stored)
         if run is None or sequence.clip is None:

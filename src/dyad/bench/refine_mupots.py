@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from dyad.bench.mupots import Run
+from dyad.bench.mupots import HasTracks
 from dyad.bench.plain import plain
 from dyad.bench.refine import Refines
 from dyad.bench.refine_cases import Pass
@@ -37,6 +37,7 @@ METRICS = {
 """Strict: people matched one-to-one in the image, a missed person fails. `jitter_true…` is the truth's own."""
 _HIGHER = {"pck_abs", "pck"}
 _PUBLISHED = "integrated"
+PUBLISHED = "published"
 _SURE = 0.9
 
 
@@ -52,8 +53,10 @@ def bench_refine_mupots(
     refine: Refines,
     estimator: FlowEstimator,
     *,
-    run: Run | None,
+    run: Callable[..., HasTracks] | None,
     sequences: Iterable[str] | None = None,
+    frames: int | None = None,
+    own: Refines | None = None,
     published: bool = True,
     progress: Callable[[str, int, int | None], None] | None = None,
 ) -> dict[str, Any]:
@@ -61,20 +64,22 @@ def bench_refine_mupots(
 
     Each has `clips`, `before` and `after` by `METRICS` for every clip and their mean, and `changes` with bootstrap
     intervals over clips. `published` are `integrated_rel_m` of TSxx.npz, placed by least squares at their 2D joints
-    (`bench.stored`); `dyad run` is what `run` finds, told the clip and its true camera. run: None leaves that out.
+    (`bench.stored`); `dyad run` is what `run` finds, told the clip, its true camera and, if not all count, the
+    frames. run: None leaves that out. frames: so many of each clip at most, from its first on. own: refines what `run`
+    finds, `refine` if None.
 
     Raises BadInput where the folder holds no clip with poses.
     """
     wanted = None if sequences is None else set(sequences)
     found: dict[str, dict[str, dict[str, dict[str, float]]]] = {}
-    clips = [one for one in _clips(folder) if wanted is None or one.stored.name in wanted]
+    clips = [one for one in _clips(folder, frames) if wanted is None or one.stored.name in wanted]
     for number, one in enumerate(clips, 1):
         flow = Pass(estimator, one.video)
-        for name, tracks in _estimates(one, run, published=published):
-            tracks = tracks_on(tracks, one.video)
-            refined = refine(one.video, tracks, flow).tracks
+        truth = _shown(sample_truth(one.sequence), one.video)
+        for name, tracks in _estimates(one, run, frames, published=published):
+            tracks = tracks_on(_shown(tracks, one.video), one.video)
+            refined = (refine if name == PUBLISHED else own or refine)(one.video, tracks, flow).tracks
             rows = found.setdefault(name, {})
-            truth = sample_truth(one.sequence)
             rows[one.stored.name] = {"before": strictly(truth, tracks), "after": strictly(truth, refined)}
         if progress is not None:
             progress("refined", number, len(clips))
@@ -85,19 +90,30 @@ def bench_refine_mupots(
     )
 
 
-def _clips(folder: str | Path) -> Iterator[_Sequence]:
+def _clips(folder: str | Path, frames: int | None = None) -> Iterator[_Sequence]:
     for stored in find_stored(folder):
         sequence = read_mupots(stored.path)
         if sequence.clip is not None:
             size = Video(sequence.clip).size
-            yield _Sequence(stored, sequence, Video(sequence.clip, camera=sequence.clip_camera(size)))
+            video = Video(sequence.clip, camera=sequence.clip_camera(size), frames=slice(0, frames))
+            yield _Sequence(stored, sequence, video)
 
 
-def _estimates(one: _Sequence, run: Run | None, *, published: bool) -> Iterator[tuple[str, Tracks]]:
+def _shown(tracks: Tracks, video: Video) -> Tracks:
+    """The part that is about frames of the video."""
+    there = torch.from_numpy(np.asarray(video.indices))
+    kept = torch.isin(tracks.frames, there)
+    return tracks[torch.isin(tracks.frame, there)].with_(frames=tracks.frames[kept], times=tracks.times[kept])
+
+
+def _estimates(
+    one: _Sequence, run: Callable[..., HasTracks] | None, frames: int | None, *, published: bool
+) -> Iterator[tuple[str, Tracks]]:
     if published and NETWORKS[_PUBLISHED] in one.stored.arrays:
-        yield "published", in_clip(one.stored.tracks(NETWORKS[_PUBLISHED]), one.sequence, one.video)
+        yield PUBLISHED, in_clip(one.stored.tracks(NETWORKS[_PUBLISHED]), one.sequence, one.video)
     if run is not None and one.sequence.clip is not None:
-        yield "dyad run", run(one.sequence.clip, camera=one.video.camera).tracks
+        part = {} if frames is None else {"frames": slice(0, frames)}
+        yield "dyad run", run(one.sequence.clip, camera=one.video.camera, **part).tracks
 
 
 def in_clip(tracks: Tracks, sequence: MupotsSequence, video: Video) -> Tracks:

@@ -1,7 +1,6 @@
 """Poses that other systems stored beside MuPoTS-3D annotations: arrays (F,P,17,3) in `TSxx.npz`."""
 
 import re
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dyad.core.archives import read_npz
 from dyad.core.clip import Clip
 from dyad.core.errors import BadInput, BadUsage
 from dyad.core.skeleton import BODY17, MUPOTS17
@@ -41,8 +41,8 @@ class Stored:
     @property
     def arrays(self) -> tuple[str, ...]:
         """Names of the predicted 3D poses it holds."""
-        with self._open() as archive:
-            shapes = {name: archive[name].shape for name in archive.files if not name.startswith("gt_")}
+        held = read_npz(self.path)
+        shapes = {name: v.shape for name, v in held.items() if not name.startswith("gt_") and v.dtype.kind in "iuf"}
         return tuple(sorted(name for name, shape in shapes.items() if len(shape) == 4 and shape[2:] == (17, 3)))
 
     def tracks(self, array: str, *, zeros: bool = False) -> Tracks:
@@ -56,8 +56,7 @@ class Stored:
         if array not in self.arrays:
             raise BadUsage(f"{self.path} has no poses {array!r}; it has {', '.join(self.arrays) or 'none'}")
         sequence = read_mupots(self.path)
-        with self._open() as archive:
-            value = archive[array].astype(np.float64) / (1000 if array.endswith("_mm") else 1)
+        value = read_npz(self.path, (array,))[array].astype(np.float64) / (1000 if array.endswith("_mm") else 1)
         present = np.isfinite(value).all((-1, -2)) & (zeros | (value != 0).any((-1, -2)))
         frame, person = np.nonzero(present)
         xyz = torch.from_numpy(value[present])
@@ -83,19 +82,20 @@ class Stored:
 
     def _flat(self, present: NDArray[np.bool_]) -> tuple[torch.Tensor, torch.Tensor]:
         """The system's 2D joints (N,17,2) px and confidence (N,17), in MuPoTS's order; stored in that of Human3.6M."""
-        with self._open() as archive:
-            if not {"est_xy", "est_confidence"} <= set(archive.files):
-                raise BadInput(f"{self.path} lacks est_xy and est_confidence, by which root-relative poses are placed")
-            xy, confidence = (torch.from_numpy(archive[n][present]).double() for n in ("est_xy", "est_confidence"))
+        xy, confidence = (torch.from_numpy(value[present]).double() for value in estimated(self.path, present.shape))
         return BODY17.convert(xy, MUPOTS17), BODY17.convert_confidence(confidence, MUPOTS17)
 
-    def _open(self) -> "np.lib.npyio.NpzFile":
-        try:
-            return np.load(self.path, allow_pickle=False)
-        except FileNotFoundError:
-            raise BadInput(f"there is no file {self.path}") from None
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise BadInput(f"{self.path} is no npz archive: {error}") from error
+
+def estimated(path: str | Path, shape: tuple[int, int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The 2D joints (F, P, 17, 2) px and confidences (F, P, 17) that a system found in a `TSxx.npz`. BadInput."""
+    wanted = {"est_xy": (*shape, 17, 2), "est_confidence": (*shape, 17)}
+    found = read_npz(path, wanted)
+    for name, size in wanted.items():
+        if name not in found or found[name].shape != size or found[name].dtype.kind not in "biuf":
+            raise BadInput(
+                f"{path} should hold {name} of the shape {size}, by which joints have their place in the image"
+            )
+    return found["est_xy"].astype(np.float64), found["est_confidence"].astype(np.float64)
 
 
 def find_stored(folder: str | Path) -> list[Stored]:

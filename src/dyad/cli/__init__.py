@@ -5,6 +5,7 @@ import os
 import sys
 import traceback
 from pathlib import Path
+from typing import Any
 
 import cyclopts
 from cyclopts import App
@@ -33,6 +34,8 @@ from dyad.cli.flow import flow_command
 from dyad.cli.integrate import integrate_command
 from dyad.cli.lift import lift_command
 from dyad.cli.refine import refine_command
+from dyad.cli.report import report_command
+from dyad.cli.running import Ray, Resume, Workers, run_all
 from dyad.cli.synth import synth_command
 from dyad.cli.train import train_app
 from dyad.cli.weights import weights_app
@@ -60,14 +63,13 @@ app.command(flow_command, name="flow")
 app.command(export_command, name="export")
 app.command(lift_command, name="lift")
 app.command(refine_command, name="refine")
+app.command(report_command, name="report")
 app.command(integrate_command, name="integrate")
 
 
 @app.command(name="run")
 def run_command(
-    video: str,
-    /,
-    *,
+    *video: str,
     output: Out,
     focal: float | None = None,
     fov: float | None = None,
@@ -76,24 +78,32 @@ def run_command(
     frames: str | None = None,
     every: int = 1,
     detector: str = "blazepose",
+    tracker: str | None = None,
+    lifter: str | None = None,
     weights: str | None = None,
     max_people: int | None = None,
     thorough: Thorough = False,
     key_interval: float | None = None,
     refine: bool = False,
     flow: str = "raft-small-people",
+    resume: Resume = False,
+    workers: Workers = 1,
+    ray: Ray = None,
+    seconds: float | None = None,
     device: Device = "auto",
     threads: Threads = None,
     json: Json = False,
 ) -> None:
     """Find everyone in a video, in 3D; OUT gets tracks.npz, run.json, overlay.mp4 and report.html.
 
-    Without --focal, --fov or --camera the focal length is a guess, and so is every distance from the camera.
+    Without --focal, --fov or --camera the focal length is a guess, and so is every distance from the camera. Of several
+    videos, each gets a folder of its own in OUT.
 
     Parameters
     ----------
     video
-        A video file, an image, or a folder of images.
+        A video file, an image, or a folder of images; several of them, or a folder of videos; the number of a camera
+        (0), or the address of a stream (rtsp://...).
     focal
         Focal length in pixels.
     fov
@@ -107,7 +117,11 @@ def run_command(
     every
         Take each N-th frame.
     detector
-        Who finds people: blazepose, transformers or onnx.
+        Who finds people: blazepose, transformers, onnx, or a plug-in.
+    tracker
+        A plug-in in place of Dyad's own: its name, package.module:Object, or file.py:Object.
+    lifter
+        "geometric" places the 3D of the detector itself; or a plug-in, as above.
     weights
         PERSON,POSE: the two files or folders that another detector reads.
     max_people
@@ -118,31 +132,29 @@ def run_command(
         Also estimate optical flow, and let it and the poses correct each other.
     flow
         Whose flow: weights of a RAFT or GMA by name or file, or a folder of flow files.
+    seconds
+        End after so long, where the video is a camera or a stream; else Ctrl-C ends it.
     """
-    from dyad.workfolder import run
-
-    use_threads(threads)
-    with progress() as told:
-        result = run(
-            video,
-            output,
-            camera=camera,
-            focal=focal,
-            fov=fov,
-            height=height,
-            frames=frame_range(frames),
-            every=every,
-            detector=detector,
-            weights=tuple(weights.split(",")) if weights else (),
-            max_people=max_people,
-            thorough=thorough,
-            key_interval=key_interval,
-            refine=refine,
-            flow=flow,
-            device=device,
-            progress=told,
-        )
-    tell(result, json)
+    options: dict[str, Any] = {
+        "camera": camera,
+        "focal": focal,
+        "fov": fov,
+        "height": height,
+        "frames": frame_range(frames),
+        "every": every,
+        "detector": detector,
+        "tracker": tracker,
+        "lifter": lifter,
+        "weights": tuple(weights.split(",")) if weights else (),
+        "max_people": max_people,
+        "thorough": thorough,
+        "key_interval": key_interval,
+        "refine": refine,
+        "flow": flow,
+        "device": device,
+        "resume": resume,
+    }
+    run_all(video, output, options, workers=workers, ray=ray, seconds=seconds, threads=threads, json=json)
 
 
 @app.command(name="demo")
@@ -177,12 +189,15 @@ def demo_command(
 
 @app.command(name="view")
 def view_command(output: Path, /) -> None:
-    """Open the page of a finished run in the browser."""
+    """Open the page of a finished run, or the index of a folder of runs, in the browser."""
     import webbrowser
 
-    page = (output / "report.html" if output.is_dir() else output).resolve()
+    pages = [output / "report.html", output / "index.html"] if output.is_dir() else [output]
+    page = next((place for place in pages if place.is_file()), pages[0]).resolve()
     if not page.is_file():
-        raise BadInput(f"no page at {page}; `dyad run VIDEO -o OUT` makes OUT/report.html")
+        raise BadInput(
+            f"no page at {page}; `dyad run VIDEO -o OUT` makes OUT/report.html, `dyad report FOLDER` an index of runs"
+        )
     if not webbrowser.open(page.as_uri()):
         print_line(f"Open {page} in a browser.")
 
@@ -226,8 +241,20 @@ def main(arguments: list[str] | None = None) -> None:
         # Whoever read us has heard enough. What is still in the buffer must go nowhere, or Python complains at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        if debug:
+            traceback.print_exc()
+        where = f" {error.filename}" if error.filename else ""
+        sys.exit(fail(f"cannot read or write{where}: {error.strerror or error}", BadInput.exit_status))
     except Exception as error:
         if debug:
             raise
+        # Only here: it brings torch.
+        from dyad.core.memory import out_of_memory
+
+        if out_of_memory(error):
+            sys.exit(
+                fail("memory does not suffice; choose a smaller video or --device cpu, or end what else uses it", FAULT)
+            )
         what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         sys.exit(fail(f"a fault in Dyad itself ({what}); run it again with --debug and report the traceback", FAULT))

@@ -9,6 +9,7 @@ from cyclopts import App, Parameter
 from dyad.cli.bench_agreement import bench_agreement_command
 from dyad.cli.bench_integration import bench_integration_command
 from dyad.cli.bench_refine import bench_refine_command
+from dyad.cli.bench_uncertainty import bench_uncertainty_command
 from dyad.cli.console import Device, Json, Thorough, Threads, print_line, progress, report, use_threads
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ bench_app = App(name="bench", help="Quality and speed, measured.")
 bench_app.command(bench_agreement_command, name="agreement")
 bench_app.command(bench_refine_command, name="refine")
 bench_app.command(bench_integration_command, name="integration")
+bench_app.command(bench_uncertainty_command, name="uncertainty")
 
 
 @bench_app.command(name="people")
@@ -53,7 +55,8 @@ def bench_mupots_command(
 ) -> None:
     """Strict PCK, PCK_abs and coverage on every MuPoTS-3D sequence in a folder, with the true camera and nothing else.
 
-    Poses that the published system stored in TSxx.npz are scored too, strictly and as its scripts do ("released").
+    Poses that the published system stored in TSxx.npz are scored too, strictly and as its scripts do ("released"), and
+    what Dyad's lifting makes of its 2D joints, and Dyad's integration of its two branches.
 
     Parameters
     ----------
@@ -61,6 +64,8 @@ def bench_mupots_command(
         Folder with TSxx_374px.mp4 and TSxx.npz.
     """
     from dyad.bench.mupots import bench_mupots
+    from dyad.bench.mupots_parts import own_parts
+    from dyad.pipeline import pick_device
     from dyad.workfolder import run
 
     with progress() as told:
@@ -68,7 +73,8 @@ def bench_mupots_command(
         def pipeline(path: Path, *, camera: "Camera") -> "Result":
             return run(path, camera=camera, thorough=thorough, device=device, progress=told)
 
-        scores = bench_mupots(data, run=None if stored_only else pipeline)
+        parts = own_parts(pick_device(device))
+        scores = bench_mupots(data, run=None if stored_only else pipeline, parts=parts)
     report(scores, json)
 
 

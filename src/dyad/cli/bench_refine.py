@@ -1,7 +1,7 @@
 """`dyad bench refine`: what the correction of pose and flow by each other gains and costs, and the paper's tables."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -71,7 +71,7 @@ def bench_refine_command(
     clips
         Worlds of each of five kinds (4 if not given, fewer for tables), or clips of each data set (all if not given).
     frames
-        Frames of each clip at most: 16 of rendered worlds if not given, of data sets all.
+        Frames of each clip at most: 16 of rendered worlds if not given, of data sets and MuPoTS all.
     iterations
         How often a network updates its flow; what its weights are made for if not given, or 20.
     plot
@@ -202,11 +202,15 @@ class _Refine:
     recipe: str
     mode: Any
     cycles: int
+    lifted: bool = False
 
     def __call__(self, video: "Video", tracks: "Tracks", estimator: "FlowEstimator") -> "Refined":
-        from dyad.pipeline import Refinement
+        from dyad.pipeline import OWN, Refinement
 
-        parts = Refinement.default(flow=estimator, recipe=self.recipe, mode=self.mode, cycles=self.cycles, whole=True)
+        advice = OWN if self.lifted else None
+        parts = Refinement.default(
+            flow=estimator, recipe=self.recipe, mode=self.mode, cycles=self.cycles, whole=True, advice=advice
+        )
         return parts(video, tracks)
 
 
@@ -276,11 +280,19 @@ def _mupots(asked: _Asked, folder: Path, stored_only: bool, told: Any) -> dict[s
     from dyad.bench.refine_mupots import bench_refine_mupots
     from dyad.workfolder import run
 
-    def pipeline(path: Path, *, camera: Any) -> Any:
-        return run(path, camera=camera, detector=asked.detector or "blazepose", device=asked.device)
+    def pipeline(path: Path, *, camera: Any, frames: slice | None = None) -> Any:
+        return run(path, camera=camera, frames=frames, detector=asked.detector or "blazepose", device=asked.device)
 
     refine = _Refine(asked.recipe, asked.mode, asked.cycles)
-    return bench_refine_mupots(folder, refine, asked.estimator(), run=None if stored_only else pipeline, progress=told)
+    return bench_refine_mupots(
+        folder,
+        refine,
+        asked.estimator(),
+        run=None if stored_only else pipeline,
+        own=replace(refine, lifted=True),
+        frames=asked.frames,
+        progress=told,
+    )
 
 
 def _tuning(asked: _Asked, plot: Path | None, told: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ def export_command(
     source: Path,
     /,
     *,
-    to: Literal["bvh", "glb", "c3d", "trc", "coco", "mot", "parquet", "csv", "usd"],
+    to: Literal["bvh", "glb", "c3d", "trc", "coco", "mot", "parquet", "csv", "usd", "rrd"],
     output: Annotated[Path | None, Parameter(name=["-o", "--output"])] = None,
     frame: Literal["world", "camera"] = "world",
     person: Annotated[list[int] | None, Parameter(negative="")] = None,
@@ -27,7 +27,8 @@ def export_command(
     source
         The folder of a run, or a tracks.npz.
     to
-        bvh, glb or usd for animation; c3d or trc for biomechanics; parquet or csv for tables; coco or mot for 2D.
+        bvh, glb or usd for animation; c3d or trc for biomechanics; parquet or csv for tables; coco or mot for
+        2D; rrd for Rerun.
     output
         A file that ends as the format's do, or a folder; SOURCE/export if not given.
     frame

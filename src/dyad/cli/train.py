@@ -6,10 +6,13 @@ from cyclopts import App
 
 from dyad.cli.console import Device, Json, Out, tell_training
 from dyad.cli.train_integration import train_discriminator_command, train_integration_command
+from dyad.cli.train_published import add_to
+from dyad.core.errors import BadUsage
 
-train_app = App(name="train", help="Train a network on rendered people.")
+train_app = App(name="train", help="Train a network, on rendered people or on data sets of your own.")
 train_app.command(train_integration_command, name="integration")
 train_app.command(train_discriminator_command, name="discriminator")
+add_to(train_app)
 
 
 @train_app.command(name="flow")
@@ -114,6 +117,7 @@ def train_bottomup_command(
     *,
     output: Out,
     preset: str = "cpu",
+    data: Path | None = None,
     steps: int | None = None,
     seed: int | None = None,
     minutes: float | None = None,
@@ -122,10 +126,14 @@ def train_bottomup_command(
 ) -> None:
     """Train heads that find people on BlazePose's features; OUT gets person-heads.safetensors and log.jsonl.
 
+    With the preset paper: the published network on HRNet-w32; OUT gets bottom-up.safetensors.
+
     Parameters
     ----------
     preset
-        cpu, three minutes; or laptop, twenty.
+        cpu, three minutes; or laptop, twenty; or paper, on data sets, and tiny to see that this is well.
+    data
+        Folder with the data sets in folders coco and muco, for paper and tiny.
     steps
         Of the optimiser; else the preset's.
     seed
@@ -133,7 +141,22 @@ def train_bottomup_command(
     minutes
         Stop after so many, rendering not counted.
     """
-    from dyad.training.bottomup import WEIGHTS, train_preset
+    from dyad.training.published_recipes import BRANCHES
 
-    outcome = train_preset(output, preset, {"steps": steps, "seed": seed}, device=device, minutes=minutes)
-    tell_training(output / WEIGHTS, outcome, json)
+    changes = {"steps": steps, "seed": seed}
+    if preset in BRANCHES["bottomup"]:
+        from dyad.training import published_branches
+
+        given = {**changes, "data": data}
+        outcome = published_branches.train_preset("bottomup", output, preset, given, device=device, minutes=minutes)
+        weights = f"{BRANCHES['bottomup'][preset].network}.safetensors"
+    else:
+        from dyad.training import bottomup
+
+        if data is not None:
+            raise BadUsage(
+                f"--data is for the presets {', '.join(BRANCHES['bottomup'])}; others learn from rendered people"
+            )
+        outcome = bottomup.train_preset(output, preset, changes, device=device, minutes=minutes)
+        weights = bottomup.WEIGHTS
+    tell_training(output / weights, outcome, json)

@@ -5,12 +5,13 @@ import tomllib
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from dyad.core.errors import BadInput, BadUsage
+from dyad.core.errors import BadInput, BadUsage, one_line
+from dyad.core.sizes import check_size
 from dyad.geometry import projection
 from dyad.geometry.grids import rescale_xy
 
@@ -77,19 +78,19 @@ class Camera:
             fields = tomllib.loads(Path(path).read_text(encoding="utf-8"))
         except OSError as error:
             raise BadInput(f"cannot read the camera file {path}: {error.strerror}") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise BadInput(f"{path} is not a TOML file: {error}") from error
+        except (ValueError, RecursionError) as error:  # Bad syntax, bad UTF-8, or numbers of thousands of digits.
+            raise BadInput(f"{path} is not a TOML file: {one_line(error)}") from error
         known = ("size", "focal", "centre", "distortion")
-        strange = ", ".join(sorted({*fields} - {*known}))
+        strange = " ".join(", ".join(sorted({*fields} - {*known})).split())
         if strange:
-            raise BadInput(f"the camera file {path} says {strange}; it may say {', '.join(known)}")
+            raise BadInput(f"the camera file {path} says {strange[:200]}; it may say {', '.join(known)}")
         try:
             return cls.from_json({**fields, "source": "file"})
         except BadInput as error:
-            raise BadInput(f"the camera file {path} is not right: {error}") from error
+            raise BadInput(f"the camera file {path} is not right: {one_line(error)}") from error
 
     @classmethod
-    def from_json(cls, fields: dict) -> "Camera":
+    def from_json(cls, fields: dict[str, Any]) -> "Camera":
         """Rebuild a camera from `to_json`; BadInput says what is missing. `focal` may be one number."""
         try:
             width, height = (int(v) for v in fields["size"])
@@ -102,11 +103,15 @@ class Camera:
             source = fields.get("source", "given")
         except (KeyError, TypeError, ValueError, OverflowError, RuntimeError) as error:
             raise BadInput(
-                f"a camera needs size = [w, h], focal = [fx, fy] and centre = [cx, cy] in px: {error}"
+                f"a camera needs size = [w, h], focal = [fx, fy] and centre = [cx, cy] in px: {one_line(error)}"
             ) from error
+        if min(width, height) > 0:
+            check_size(width, height, "the camera")
+        if any(value.dim() != 1 for value in numbers):
+            raise BadInput("one camera has one focal length, centre and distortion, got tables of them")
         return cls((width, height), *numbers, source=source if source in ("given", "file", "fov", "guess") else "given")
 
-    def to_json(self) -> dict:
+    def to_json(self) -> dict[str, Any]:
         return {
             "size": list(self.size),
             "focal": self.focal.tolist(),

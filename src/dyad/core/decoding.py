@@ -4,13 +4,12 @@ import logging
 import os
 import stat
 import zlib
-from bisect import bisect_right
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 import av
 import numpy as np
@@ -19,8 +18,10 @@ from av.stream import Disposition
 from numpy.typing import NDArray
 
 from dyad.core.errors import BadInput
-from dyad.core.pixels import MAX_PIXELS, check_size, resized, thumbnail, upright_rgb
+from dyad.core.frame_index import Entry, FrameIndex
+from dyad.core.pixels import resized, thumbnail, upright_rgb
 from dyad.core.reports import DecodeReport, Stated
+from dyad.core.sizes import MAX_PIXELS, check_size
 
 log = logging.getLogger(__name__)
 
@@ -45,15 +46,6 @@ _FORMATS = (
     "pbm_pipe,pcx_pipe,pfm_pipe,pgm_pipe,pgmyuv_pipe,phm_pipe,png_pipe,ppm_pipe,psd_pipe,qoi_pipe,sgi_pipe,sunrast_pipe,"
     "tiff_pipe,webp_pipe,xwd_pipe"
 )
-
-
-class _Entry(NamedTuple):
-    """Where a frame lies in its file, and enough of its content to know it again."""
-
-    time: float
-    pts: int | None
-    key: bool
-    signature: int
 
 
 _Timed = tuple[av.VideoFrame, float | None]
@@ -93,16 +85,17 @@ class FileSource:
     Args:
         path: a regular file.
         fps: rate where the file states no times (raw streams, single images).
+        index: what another source of the same file found in a complete pass; it saves one.
 
     Raises:
         BadInput: no such file, no video in it, nothing that decodes, or an absurd image size.
     """
 
-    def __init__(self, path: str | Path, *, fps: float | None = None) -> None:
+    def __init__(self, path: str | Path, *, fps: float | None = None, index: FrameIndex | None = None) -> None:
         self.path = Path(path)
         self.name = self.path.name
         self._damaged = False
-        self._index: list[_Entry] | None = None
+        self._index = index
         with _opened(self.path) as (container, stream):
             self._stated = Stated.of(container, stream)
             self._declared = max(1, stream.width) * max(1, stream.height)
@@ -117,6 +110,11 @@ class FileSource:
         self.size = (image.shape[1], image.shape[0])
 
     @property
+    def index(self) -> FrameIndex | None:
+        """Where frames lie, known after one complete pass; None before, and of files that cannot be read by it."""
+        return None if self._damaged else self._index
+
+    @property
     def expected(self) -> int | None:
         """About how many frames there should be, from the file's header."""
         return len(self._index) if self._index is not None else self._stated.count(self.fps)
@@ -126,7 +124,7 @@ class FileSource:
         if self._index is None:
             for _ in self.frames(0, None):
                 pass
-        return np.array([entry.time for entry in self._index or ()], dtype=np.float64)
+        return np.zeros(0) if self._index is None else self._index.times
 
     def frames(self, start: int, stop: int | None, step: int = 1) -> Iterator[FileFrame]:
         """Frames start ≤ index < stop in order of time; `step` is left to the caller, who may want those between."""
@@ -148,7 +146,7 @@ class FileSource:
             yield from self._from_start(position, stop)
 
     def _from_start(self, start: int, stop: int | None) -> Iterator[FileFrame]:
-        entries: list[_Entry] = []
+        entries = FrameIndex()
         errors = sizes = 0
         clock = _Clock(1 / self.fps)
         with _opened(self.path) as (container, stream), closing(self._decoded(container, stream)) as decoded:
@@ -160,17 +158,17 @@ class FileSource:
                 index = len(entries)
                 if stop is not None and index >= stop:
                     return
-                entries.append(_entry(frame, clock(stamp)))
+                entry = _entry(frame, clock(stamp))
+                entries.append(entry)
                 sizes += bool(self.size[0]) and _upright_size(frame) != self.size
                 if index >= start:
-                    yield FileFrame(index, entries[-1].time, frame, self.size)
+                    yield FileFrame(index, entry.time, frame, self.size)
         self._index = entries
-        self.report = DecodeReport.of([e.time for e in entries], errors, sizes, self._stated, self.fps)
+        self.report = DecodeReport.of(entries.times.tolist(), errors, sizes, self._stated, self.fps)
 
     def _after_seek(self, start: int, stop: int | None) -> Iterator[FileFrame]:
-        index = self._index or []
-        keys = [k for k, entry in enumerate(index) if entry.key]
-        key = index[keys[max(0, bisect_right(keys, start) - 1)]] if keys else None
+        index = self._index or FrameIndex()
+        key = index.key_before(start)
         wanted = index[start].pts
         if key is None or key.pts is None or wanted is None:
             raise _Astray("no times to seek by")
@@ -355,12 +353,12 @@ def _rate(container: InputContainer, stream: av.VideoStream) -> float | None:
     return next((rate for rate in rates if 0.01 <= rate <= 2000), None)
 
 
-def _entry(frame: av.VideoFrame, time: float) -> _Entry:
+def _entry(frame: av.VideoFrame, time: float) -> Entry:
     plane = frame.planes[0]
     width = max(1, frame.width // 8) if frame.format.name.startswith("mono") else frame.width
     rows = np.frombuffer(memoryview(plane), np.uint8)[: plane.height * abs(plane.line_size)].reshape(plane.height, -1)
     sample = rows[:: max(1, plane.height // 16), :width]
-    return _Entry(time, frame.pts, bool(frame.key_frame), zlib.crc32(sample.tobytes()))
+    return Entry(time, frame.pts, bool(frame.key_frame), zlib.crc32(sample.tobytes()))
 
 
 def _upright_size(frame: av.VideoFrame) -> tuple[int, int]:

@@ -1,10 +1,12 @@
-"""Files that appear under their final name whole or not at all."""
+"""Files that appear under their final name whole or not at all, and one sentence for those that cannot."""
 
 import os
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+
+from dyad.core.errors import BadInput
 
 
 @contextmanager
@@ -27,3 +29,12 @@ def whole_file(path: str | Path) -> Generator[Path]:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing_to(folder: Path) -> Generator[None]:
+    """Say in one sentence what keeps files from being written: BadInput."""
+    try:
+        yield
+    except OSError as error:
+        raise BadInput(f"cannot write to {folder}: {error.strerror or error}; choose another folder with -o") from error

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 import torch
@@ -51,7 +51,9 @@ class Flow:
                 object.__setattr__(self, name, value.to(uv.device, torch.bool))
 
     @classmethod
-    def from_numpy(cls, uv: NDArray, valid: NDArray | None = None, occluded: NDArray | None = None) -> Self:
+    def from_numpy(
+        cls, uv: NDArray[Any], valid: NDArray[Any] | None = None, occluded: NDArray[Any] | None = None
+    ) -> Self:
         """From an array (…, H, W, 2) px and masks (…, H, W)."""
         channels_first = np.ascontiguousarray(np.moveaxis(np.asarray(uv, np.float32), -1, -3))
         masks = (None if m is None else torch.from_numpy(np.array(m, bool)) for m in (valid, occluded))

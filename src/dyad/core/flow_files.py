@@ -6,6 +6,7 @@ known. `.pfm`: rows from the bottom up, three channels, the third unused; the si
 comes first. `.npz`: `flow` (…, H, W, 2), NaN where unknown, and if known `occluded` (…, H, W).
 """
 
+import io
 import math
 import re
 import struct
@@ -17,10 +18,11 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from dyad.core.archives import read_npz
 from dyad.core.errors import BadInput, BadUsage, one_line
 from dyad.core.files import whole_file
 from dyad.core.flow import Flow
-from dyad.core.pixels import check_size
+from dyad.core.sizes import check_size
 
 FLO_MAGIC = 202021.25
 UNKNOWN = 1e10
@@ -83,8 +85,12 @@ def read_png16(path: str | Path) -> NDArray[np.uint16]:
         raise BadInput(f"{path} should be a plain PNG of 16 bits in each of three channels (as KITTI's flow)")
     # The decoder would fill damaged parts up without a word.
     _check_png(data, height * (6 * width + 1), path)
-    with av.open(str(path)) as container:
-        frame = next(container.decode(video=0))
+    # By its content and not its name, which av would read as an address or as the pattern of a series.
+    try:
+        with av.open(io.BytesIO(data), mode="r", format="png_pipe") as container:
+            frame = next(container.decode(video=0))
+    except (av.FFmpegError, ValueError, StopIteration) as error:
+        raise BadInput(f"{path} is a damaged PNG image: {one_line(error)}") from error
     if frame.format.name != "rgb48be" or (frame.width, frame.height) != (width, height):
         raise BadInput(f"{path} should decode to {width}x{height} px of rgb48be, got {frame}")
     plane = frame.planes[0]
@@ -186,10 +192,12 @@ def _write_pfm(path: Path, flow: Flow) -> None:
 
 
 def _read_npz(path: Path) -> _Read:
-    with np.load(path, allow_pickle=False) as archive:
-        if "flow" not in archive.files:
-            raise BadInput(f"{path} should hold an array `flow` (…, H, W, 2), got {', '.join(archive.files) or 'none'}")
-        uv, occluded = archive["flow"], archive["occluded"] if "occluded" in archive.files else None
+    if not path.exists():
+        raise FileNotFoundError(path)
+    archive = read_npz(path, ("flow", "occluded"))
+    if "flow" not in archive:
+        raise BadInput(f"{path} should hold an array `flow` (…, H, W, 2), and has none of that name")
+    uv, occluded = archive["flow"], archive.get("occluded")
     if uv.dtype.kind not in "fiu" or uv.ndim < 3 or uv.shape[-1] != 2:
         raise BadInput(f"{path}: `flow` should be numbers (…, H, W, 2), got {uv.dtype} {uv.shape}")
     check_size(uv.shape[-2], uv.shape[-3], str(path))
@@ -223,7 +231,7 @@ def _format(path: Path) -> tuple[Callable[[Path], _Read], Callable[[Path, Flow],
 
 def _check_png(data: bytes, expected: int, path: Path) -> None:
     """Every chunk whole and as its sum says, up to IEND, and `expected` bytes of rows packed in them."""
-    at, packed, kind = 8, [], b""
+    at, rows, kind, unpacker = 8, 0, b"", zlib.decompressobj()
     while kind != b"IEND":
         if at + 12 > len(data):
             raise BadInput(f"{path} ends early: its last part is missing")
@@ -232,11 +240,13 @@ def _check_png(data: bytes, expected: int, path: Path) -> None:
         if len(total) < 4 or zlib.crc32(body) != struct.unpack(">I", total)[0]:
             raise BadInput(f"{path} is damaged: a part of it is cut or does not have the sum it states")
         if kind == b"IDAT":
-            packed.append(body[4:])
+            # Piece by piece: whole, they would take as much memory as the image.
+            body = body[4:]
+            while body and rows <= expected:
+                rows += len(unpacker.decompress(body, 1 << 20))
+                body = unpacker.unconsumed_tail
         at += 12 + length
-    unpacker = zlib.decompressobj()
-    rows = unpacker.decompress(b"".join(packed), expected + 1)
-    if len(rows) != expected:
+    if rows + len(unpacker.flush()) != expected:
         raise BadInput(f"{path} is damaged: it should unpack to {expected} bytes of rows")
 
 

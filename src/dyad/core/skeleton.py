@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -31,6 +32,54 @@ _RECIPES: dict[str, tuple[dict[str, float], ...]] = {
     ),
     "head": ({"nose": 0.5, "head_top": 0.5}, {"left_ear": 0.5, "right_ear": 0.5}, {"neck": 0.4, "head_top": 0.6}),
 }
+
+
+# Joint adaptation: the same words mean other points in other data sets (docs/joints.md). Hips that people click, and
+# those of BlazePose, lie 8 cm below those of skeletons from motion capture, whose thighs are as long as their shins
+# (Human3.6M: 0.443 and 0.444 m), and are less far apart; the middle of the shoulders lies 7 cm below the neck. Heights
+# are shares of the way from the middle of the hips to that of the shoulders.
+_PELVIS, _NECK, _WIDER = 0.165, 0.14, 1.31
+
+
+def _between(hips: float, shoulders: float, apart: float = 0.0) -> dict[str, float]:
+    """The middle of the hips and that of the shoulders, mixed, and `apart` times the way from right hip to left."""
+    left, right = 0.5 * hips + apart, 0.5 * hips - apart
+    return {
+        "left_hip": left,
+        "right_hip": right,
+        "left_shoulder": 0.5 * shoulders,
+        "right_shoulder": 0.5 * shoulders,
+    }
+
+
+_RAISED = {
+    "pelvis": _between(1 - _PELVIS, _PELVIS),
+    "left_hip": _between(1 - _PELVIS, _PELVIS, 0.5 * _WIDER),
+    "right_hip": _between(1 - _PELVIS, _PELVIS, -0.5 * _WIDER),
+    "neck": _between(-_NECK, 1 + _NECK),
+}
+_DOWN = _PELVIS / (1 + _NECK - _PELVIS)
+_LOWERED = {
+    f"{side}_hip": {
+        f"{side}_hip": 0.5 * (1 + _DOWN + 1 / _WIDER),
+        f"{other}_hip": 0.5 * (1 + _DOWN - 1 / _WIDER),
+        "neck": -_DOWN,
+    }
+    for side, other in (("left", "right"), ("right", "left"))
+}
+
+
+def _adapted(source: "Skeleton", target: "Skeleton") -> dict[str, dict[str, float]]:
+    """Recipes for joints whose names mean other points in the target. Who has eyes and no pelvis was clicked or learnt
+    from clicks; who has a pelvis and no eyes is from motion capture; of others nothing is known.
+    """
+    clicked, captured = (
+        [has in each.names and lacks not in each.names for each in (source, target)]
+        for has, lacks in (("left_eye", "pelvis"), ("pelvis", "left_eye"))
+    )
+    if clicked[0] and captured[1]:
+        return _RAISED
+    return _LOWERED if captured[0] and clicked[1] else {}
 
 
 @dataclass(frozen=True)
@@ -63,13 +112,13 @@ class Skeleton:
         return cls(name, tuple(names), ("",) * len(names))
 
     @classmethod
-    def from_json(cls, fields: dict) -> "Skeleton":
+    def from_json(cls, fields: dict[str, Any]) -> "Skeleton":
         try:
             return cls(str(fields["name"]), tuple(map(str, fields["names"])), tuple(map(str, fields["parents"])))
         except (KeyError, TypeError) as error:
-            raise BadInput(f"a skeleton needs name, names and parents, got {fields!r}") from error
+            raise BadInput(f"a skeleton needs name, names and parents, got {str(fields)[:200]!r}") from error
 
-    def to_json(self) -> dict:
+    def to_json(self) -> dict[str, Any]:
         return {"name": self.name, "names": list(self.names), "parents": list(self.parent_names)}
 
     def __len__(self) -> int:
@@ -153,7 +202,9 @@ def _other_side(name: str) -> str:
 @lru_cache(maxsize=64)
 def _weights(source: Skeleton, target: Skeleton) -> Tensor:
     """Linear map (K, J) from the joints of `source` to those of `target`; a row of NaN cannot be derived."""
-    rows = [_weights_of(name, source) for name in target.names]
+    adapted = _adapted(source, target)
+    rows = [_mixed(adapted[name], source) if name in adapted else None for name in target.names]
+    rows = [_weights_of(name, source) if row is None else row for name, row in zip(target.names, rows, strict=True)]
     blank = torch.full((len(source),), torch.nan, dtype=torch.float64)
     return torch.stack([row if row is not None else blank for row in rows])
 
@@ -161,11 +212,15 @@ def _weights(source: Skeleton, target: Skeleton) -> Tensor:
 def _weights_of(name: str, source: Skeleton) -> Tensor | None:
     if name in source.names:
         return torch.eye(len(source), dtype=torch.float64)[source.index(name)]
-    for recipe in _RECIPES.get(name, ()):
-        parts = [(weight, _weights_of(part, source)) for part, weight in recipe.items() if part != name]
-        if all(part is not None for _, part in parts):
-            return torch.stack([weight * part for weight, part in parts if part is not None]).sum(0)
-    return None
+    found = (_mixed(recipe, source) for recipe in _RECIPES.get(name, ()) if name not in recipe)
+    return next((row for row in found if row is not None), None)
+
+
+def _mixed(recipe: dict[str, float], source: Skeleton) -> Tensor | None:
+    parts = [(weight, _weights_of(part, source)) for part, weight in recipe.items()]
+    if any(part is None for _, part in parts):
+        return None
+    return torch.stack([weight * part for weight, part in parts if part is not None]).sum(0)
 
 
 def _tree(name: str, text: str) -> Skeleton:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from dyad.core.decoding import read_image
 from dyad.core.errors import BadInput
-from dyad.core.pixels import THUMBNAIL, check_size, over_black, resized
+from dyad.core.pixels import THUMBNAIL, over_black, resized
 from dyad.core.reports import DecodeReport
+from dyad.core.sizes import check_size
 
 IMAGE_SUFFIXES = frozenset(
     (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pam", ".gif", ".jp2")

@@ -2,7 +2,6 @@
 
 import json
 import math
-import zipfile
 from dataclasses import dataclass, replace
 from enum import IntFlag
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dyad.core.archives import is_archive, read_npz
 from dyad.core.camera import Camera
 from dyad.core.errors import BadInput, one_line
 from dyad.core.files import whole_file
@@ -19,6 +19,7 @@ from dyad.core.skeleton import BODY17, Skeleton
 
 SCHEMA = "dyad-tracks"
 VERSION = 1
+_WHOLE = frozenset(("frame", "person", "frames", "flags", "filled"))
 
 
 class Flag(IntFlag):
@@ -65,11 +66,11 @@ class World:
         floor = self.floor.to(xyz)
         return xyz @ floor[:3] + floor[3]
 
-    def to_json(self) -> dict:
+    def to_json(self) -> dict[str, Any]:
         return {"gravity": self.gravity.tolist(), "floor": self.floor.tolist()}
 
     @classmethod
-    def from_json(cls, value: dict) -> "World":
+    def from_json(cls, value: dict[str, Any]) -> "World":
         return cls(torch.tensor(value["gravity"]), torch.tensor(value["floor"]))
 
 
@@ -174,13 +175,15 @@ class Tracks:
             time = times[torch.searchsorted(frames, frame)]
         given |= {"time": time, "times": times}
         order = torch.from_numpy(np.lexsort((frame.numpy(), person.numpy())))
-        values: dict[str, Tensor] = {"frame": frame, "person": person}
+        ordered: dict[str, Tensor] = {"frame": frame[order], "person": person[order]}
         for name, (shape, dtype) in _row_arrays(rows, joints).items():
-            if name not in values:
+            if name not in ordered:
                 blank = torch.nan if dtype.is_floating_point and name != "confidence" else 0
+                # One after the other, so that a long clip is not in memory twice.
                 value = given.pop(name, None)
-                values[name] = torch.full(shape, blank, dtype=dtype) if value is None else torch.as_tensor(value)
-        ordered = {name: value[order] for name, value in values.items()}
+                ordered[name] = (
+                    torch.full(shape, blank, dtype=dtype) if value is None else torch.as_tensor(value)[order]
+                )
         given |= {**ordered, "frames": frames, "fps": fps}
         return cls(skeleton=skeleton, camera=camera, **given)
 
@@ -300,7 +303,7 @@ def _row_arrays(rows: int, joints: int) -> dict[str, tuple[tuple[int, ...], torc
     }
 
 
-def _check_schema(header: dict, path: Path) -> None:
+def _check_schema(header: dict[str, Any], path: Path) -> None:
     name, _, version = str(header.get("schema", "")).partition("/")
     if name != SCHEMA or not version.isdigit():
         raise ValueError(f"its header says schema {header.get('schema')!r}, expected '{SCHEMA}/{VERSION}'")
@@ -316,25 +319,26 @@ def _check_timeline(frames: Tensor, used: Tensor) -> None:
         raise BadInput(f"tracks: a row is of frame {int(strange[0])}, which is not among the frames processed")
 
 
-def _read(path: Path) -> tuple[dict, dict[str, Tensor]]:
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Header and arrays of a tracks file; whatever numpy, zipfile, zlib or json raise comes through."""
-    if path.exists() and not zipfile.is_zipfile(path):
+    if not path.exists():
+        raise FileNotFoundError(path)
+    if not is_archive(path):
         raise ValueError("it is no npz archive, or a part of one")
-    with np.load(path, allow_pickle=False) as archive:
-        if "header" not in archive.files:
-            raise ValueError("it has no header")
-        header = json.loads(str(archive["header"]))
-        if not isinstance(header, dict):
-            raise ValueError(f"its header is a JSON {type(header).__name__}, expected an object")
-        _check_schema(header, path)
-        missing = ", ".join(name for name in _row_arrays(0, 0) if name not in archive.files)
-        missing = missing or ", ".join(key for key in ("skeleton", "camera") if key not in header)
-        if missing:
-            raise ValueError(f"it lacks {missing}")
-        arrays = {}
-        for name in {*_row_arrays(0, 0), "frames", "times"} & set(archive.files):
-            value = archive[name]
-            if value.dtype.kind not in "biuf":
-                raise ValueError(f"{name} should hold numbers, got {value.dtype}")
-            arrays[name] = torch.from_numpy(np.ascontiguousarray(value))
-    return header, arrays
+    archive = read_npz(path, ("header", *_row_arrays(0, 0), "frames", "times"))
+    if "header" not in archive:
+        raise ValueError("it has no header")
+    header = json.loads(str(archive.pop("header")))
+    if not isinstance(header, dict):
+        raise ValueError(f"its header is a JSON {type(header).__name__}, expected an object")
+    _check_schema(header, path)
+    missing = ", ".join(name for name in _row_arrays(0, 0) if name not in archive)
+    missing = missing or ", ".join(key for key in ("skeleton", "camera") if key not in header)
+    if missing:
+        raise ValueError(f"it lacks {missing}")
+    for name, value in archive.items():
+        if value.dtype.kind not in ("biu" if name in _WHOLE else "biuf"):
+            raise ValueError(f"{name} should hold numbers{', whole ones' if name in _WHOLE else ''}, got {value.dtype}")
+        if value.dtype.kind == "f" and np.isinf(value).any():
+            raise ValueError(f"{name} holds infinity")
+    return header, {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in archive.items()}

@@ -77,8 +77,13 @@ class Video:
             raise BadUsage(f"every N-th frame is taken, N being 1 or more, got {every}")
         self._every = every
         self._source = _source(source, fps)
-        self.camera = _fitting(camera, self._source.size, self._source.name)
+        self.camera: Camera = _fitting(camera, self._source.size, self._source.name)
         self._timeline: tuple[NDArray[np.int64], NDArray[np.float64]] | None = None
+
+    @property
+    def source(self) -> Source:
+        """Where the frames come from; shared by all selections of them."""
+        return self._source
 
     @property
     def name(self) -> str:
@@ -128,6 +133,26 @@ class Video:
     def selected(self, *, frames: slice | None = None, every: int = 1) -> "Video":
         """Other frames of the same source, seen by the same camera."""
         return Video(self._source, camera=self.camera, frames=frames, every=every)
+
+    @property
+    def selection(self) -> tuple[int, int | None, int]:
+        """First and last (exclusive) index of the frames that are asked for, None for the end; and the step."""
+        return self._start, self._stop, self._every
+
+    @property
+    def live(self) -> bool:
+        """Whether frames come once, as time goes by, and cannot be asked for again before the end."""
+        return bool(getattr(self._source, "live", False))
+
+    def index_at(self, position: int) -> int:
+        """Index in the source of the selected frame at a position, be there such a frame or not."""
+        return self._start + position * self._every
+
+    def part(self, first: int, last: int) -> "Video":
+        """The selected frames at positions first ≤ p < last, as far as there are such."""
+        stop = self.index_at(last)
+        frames = slice(self.index_at(first), stop if self._stop is None else min(stop, self._stop))
+        return self.selected(frames=frames, every=self._every)
 
     def chunks(self, n: int) -> Iterator[Chunk]:
         """Yield chunks of n frames (fewer of very large images, and at the end)."""

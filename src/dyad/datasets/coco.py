@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from dyad.core.camera import Camera
 from dyad.core.clip import Clip
 from dyad.core.errors import BadInput
-from dyad.core.pixels import check_size
+from dyad.core.sizes import check_size
 from dyad.core.skeleton import COCO17, Skeleton
 from dyad.core.tracks import Tracks
 from dyad.core.video import Video
@@ -191,11 +191,14 @@ def fault(error: Exception) -> str:
 
 
 def size_of(entry: dict[str, Any]) -> tuple[int, int] | None:
-    """(width, height) px of an image's entry, None where it does not say. Raises BadInput for senseless sizes."""
+    """(width, height) px of an image's entry, None where it does not say. Raises what `MALFORMED` lists."""
     if entry.get("width") is None or entry.get("height") is None:
         return None
     width, height = int(entry["width"]), int(entry["height"])
-    check_size(width, height, str(entry.get("file_name")))
+    try:
+        check_size(width, height, str(entry.get("file_name"))[:80])
+    except BadInput as error:
+        raise ValueError(str(error)) from error
     return width, height
 
 
@@ -294,6 +297,8 @@ def _read(path: Path, content: dict[str, Any], where: Images, *, keep_missing: b
         # Where a file labels no other point of the head, its "head" is the top: so in CrowdPose.
         if "head" in joints and not set(_FACE) & set(joints):
             joints = tuple("head_top" if name == "head" else name for name in joints)
+        if not all(joints):
+            raise ValueError("a joint has no name")
         if len(set(joints)) != len(joints):
             raise ValueError(f"a joint is named twice: {', '.join(joints)}")
         annotations: dict[Any, list[CocoPerson]] = {}

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from dyad.core.camera import Camera
-from dyad.core.errors import BadInput
+from dyad.core.errors import BadInput, one_line
 from dyad.datasets.reading import numbers
 from dyad.datasets.truth import check_rotation
 from dyad.geometry.rigid import from_quaternion, to_camera
@@ -248,8 +248,8 @@ def cameras_of_metadata(path: str | Path) -> dict[tuple[str, str], StudioCamera]
         values = [float(word) for word in text.strip(" []\n").split()]
     except FileNotFoundError:
         raise BadInput(f"there is no file {path}") from None
-    except (OSError, ElementTree.ParseError, ValueError) as error:
-        raise BadInput(f"{path} is no metadata.xml of Human3.6M: {error}") from error
+    except (OSError, ElementTree.ParseError, ValueError, LookupError) as error:  # The last for unknown encodings.
+        raise BadInput(f"{path} is no metadata.xml of Human3.6M: {one_line(error)}") from error
     all_numbers = numbers(values, f"{path}, w0", (300,), limit=1e6)
     places, lenses = all_numbers[:264].reshape(4, 11, 6), all_numbers[264:].reshape(4, 9)
     found = {}

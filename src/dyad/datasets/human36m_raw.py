@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyad.core.clip import Clip
-from dyad.core.errors import BadInput, MissingExtra
+from dyad.core.errors import BadInput, MissingExtra, one_line
 from dyad.datasets.human36m import check_pixels, clip_of
 from dyad.datasets.human36m_cameras import cameras_of_metadata, studio_camera
 from dyad.datasets.reading import natural, numbers, read_mat
@@ -85,4 +85,4 @@ def _pose(path: Path) -> object:
     try:
         return cdflib.CDF(path).varget("Pose")
     except Exception as error:  # A damaged file makes cdflib raise almost anything.
-        raise BadInput(f"{path} is no whole CDF file with the variable Pose: {error}") from error
+        raise BadInput(f"{path} is no whole CDF file with the variable Pose: {one_line(error)}") from error

@@ -11,7 +11,7 @@ import numpy as np
 
 from dyad.core.camera import Camera
 from dyad.core.clip import Clip
-from dyad.core.errors import BadInput
+from dyad.core.errors import BadInput, one_line
 from dyad.core.skeleton import Skeleton
 from dyad.datasets.reading import FARTHEST, chosen, natural, numbers, read_json, video_at
 from dyad.datasets.truth import truth_tracks
@@ -76,8 +76,8 @@ def _sequence(folder: Path, split: str, path: Path) -> Clip:
     content = read_json(path)
     try:
         values = np.array(content or np.empty((0, 10)), dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise BadInput(f"{path} should be a list of rows of 10 numbers: {error}") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise BadInput(f"{path} should be a list of rows of 10 numbers: {one_line(error)}") from error
     rows = numbers(values, str(path), (None, 10))
     numbers(rows[:, 5:8], f"{path}, 3D joints", (None, 3), limit=FARTHEST)
     numbers(rows[:, 0], f"{path}, frames", (None,), limit=_LONGEST)

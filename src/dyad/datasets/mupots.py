@@ -6,7 +6,6 @@ reduced to 374 px of width from the annotated images).
 
 import logging
 import re
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dyad.core.archives import read_npz
 from dyad.core.camera import Camera
 from dyad.core.errors import BadInput
+from dyad.core.sizes import check_size
 from dyad.core.skeleton import MUPOTS17, Skeleton
 
 _LOG = logging.getLogger(__name__)
@@ -57,20 +58,26 @@ class MupotsSequence:
 def read_mupots(path: str | Path) -> MupotsSequence:
     """Read one `TSxx.npz`, with its clip beside it where there is one. Raises BadInput for anything else."""
     path = Path(path)
+    if not path.is_file():
+        raise BadInput(f"no MuPoTS annotations at {path}")
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in _ARRAYS}
-    except FileNotFoundError as error:
-        raise BadInput(f"no MuPoTS annotations at {path}") from error
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise BadInput(f"{path} does not hold MuPoTS annotations ({', '.join(_ARRAYS)}): {error}") from error
+        arrays = read_npz(path, _ARRAYS)
+    except BadInput as error:
+        raise BadInput(f"{path} does not hold MuPoTS annotations: {error}") from error
+    strange = [name for name in _ARRAYS if name not in arrays or arrays[name].dtype.kind not in "biuf"]
+    if strange:
+        raise BadInput(f"{path} does not hold MuPoTS annotations: {', '.join(strange)} should be there as numbers")
     shape = arrays["gt_valid"].shape
     expected = {"gt_xy": (*shape, 17, 2), "gt_xyz_mm": (*shape, 17, 3), "gt_occluded": (*shape, 17), "K": (3, 3)}
     for name, wanted in expected.items():
         if len(shape) != 2 or arrays[name].shape != wanted:
             raise BadInput(f"{path}: {name} should have the shape {wanted}, got {arrays[name].shape}")
     matrix = arrays["K"].astype(np.float64)
-    width, height = (int(side) for side in arrays["image_size"])
+    size = arrays["image_size"]
+    if size.shape != (2,) or not (np.isfinite(size).all() and np.isfinite(matrix).all()):
+        raise BadInput(f"{path}: image_size should be two numbers and K finite ones, got {size.shape}")
+    width, height = (int(side) for side in size)
+    check_size(width, height, str(path))
     clip = path.with_name(f"{path.stem}_374px.mp4")
     return MupotsSequence(
         name=path.stem,

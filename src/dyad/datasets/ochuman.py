@@ -67,6 +67,8 @@ def read_ochuman(path: str | Path, *, images: str | Path | None = None) -> CocoF
             people = tuple(_person(person, len(joints)) for person in entry["annotations"])
             number = entry.get("image_id", entry["file_name"])
             found.append(CocoImage(place, people, number, size_of(entry), present=present))
+        if not joints or not all(joints):
+            raise ValueError("a joint has no name")
         skeleton = Skeleton.of_names(joints, "ochuman19")
     except MALFORMED as error:
         raise BadInput(f"{path} does not hold what ochuman.json holds: {fault(error)}") from error

@@ -127,7 +127,11 @@ def _people(
             bodies = [(int(body["id"]), body["joints19"]) for body in content["bodies"]]
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise BadInput(f"{path} should list bodies with id and joints19: {error}") from error
+        seen: set[int] = set()
         for identity, values in bodies:
+            if not -(2**62) < identity < 2**62 or identity in seen:
+                raise BadInput(f"{path} holds the body {str(identity)[:40]} twice, or by a number that is none")
+            seen.add(identity)
             joints = numbers(values, f"{path}, joints19 of {identity}", (76,)).reshape(19, 4)
             known = joints[:, 3:] >= least
             limit = FARTHEST * 100

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyad.core.camera import Camera
-from dyad.core.errors import BadInput, BadUsage, MissingExtra
+from dyad.core.errors import BadInput, BadUsage, MissingExtra, one_line
 from dyad.core.sources import IMAGE_SUFFIXES
 from dyad.core.video import Video
+from dyad.datasets.mat_check import check_mat
 
 _LOG = logging.getLogger(__name__)
 
@@ -55,13 +56,16 @@ def numbers(
 def read_json(path: Path) -> Any:
     """The content of a JSON file. Raises BadInput."""
     try:
+        # A pipe or a device could keep us waiting, or give without end.
+        if path.exists() and not path.is_file():
+            raise BadInput(f"cannot read {path}: it is no regular file")
         return json.loads(path.read_bytes())
     except FileNotFoundError:
         raise BadInput(f"there is no file {path}") from None
     except OSError as error:
         raise BadInput(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
-        raise BadInput(f"{path} is no whole JSON file: {error}") from error
+        raise BadInput(f"{path} is no whole JSON file: {one_line(error)}") from error
 
 
 def read_mat(path: Path, *names: str) -> dict[str, Any]:
@@ -71,11 +75,14 @@ def read_mat(path: Path, *names: str) -> dict[str, Any]:
     if not path.is_file():
         raise BadInput(f"there is no file {path}")
     try:
+        check_mat(path)
         content = loadmat(path)
+    except BadInput:
+        raise
     except NotImplementedError:
         raise BadInput(f"{path} is a MATLAB 7.3 file, expected one of version 7 or older") from None
     except Exception as error:  # A damaged file makes SciPy raise almost anything.
-        raise BadInput(f"{path} is no whole MATLAB file: {error}") from error
+        raise BadInput(f"{path} is no whole MATLAB file: {one_line(error)}") from error
     return _wanted(path, content, names)
 
 
@@ -90,6 +97,9 @@ def read_hdf5(path: Path, *names: str) -> dict[str, Any]:
     try:
         with h5py.File(path, "r") as file:
             found = {name: file[name] for name in names if name in file}
+            # A file may say that its numbers lie in any other file.
+            if any(_lies_elsewhere(file, name) for name in found):
+                raise BadInput(f"{path} says that its contents lie in other files, which are not read")
             # A small file may state a large array that is nowhere written.
             if any(entry.nbytes > _LARGEST for entry in found.values()):
                 raise BadInput(f"{path} states arrays beyond {_LARGEST >> 30} GiB: damaged")
@@ -97,7 +107,12 @@ def read_hdf5(path: Path, *names: str) -> dict[str, Any]:
     except BadInput:
         raise
     except Exception as error:  # A damaged file makes HDF5 raise almost anything.
-        raise BadInput(f"{path} is no whole HDF5 (MATLAB 7.3) file: {error}") from error
+        raise BadInput(f"{path} is no whole HDF5 (MATLAB 7.3) file: {one_line(error)}") from error
+
+
+def _lies_elsewhere(file: Any, name: str) -> bool:
+    link, entry = type(file.get(name, getlink=True)).__name__, file[name]
+    return link == "ExternalLink" or bool(getattr(entry, "external", None)) or bool(getattr(entry, "is_virtual", False))
 
 
 def _wanted(path: Path, content: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
@@ -120,7 +135,12 @@ def subfolders(folder: str | Path, pattern: str, what: str) -> Iterator[Path]:
 
 def natural(path: Path) -> list[tuple[int, str]]:
     """Key by which TS2 comes before TS10."""
-    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", path.name) if part]
+    # Not isdigit: it takes a superscript for a digit, and int does not.
+    return [
+        (int(part), "") if part.isdecimal() and len(part) < 1000 else (0, part)
+        for part in re.split(r"(\d+)", path.name)
+        if part
+    ]
 
 
 def chosen(split: str | None, splits: Sequence[str], name: str) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from dyad.core.errors import BadInput
+from dyad.core.errors import BadInput, one_line
 
 _NUMPY = tuple(f"numpy.{core}.multiarray" for core in ("core", "_core"))
 _NUMERIC = tuple(f"numpy.{core}.numeric" for core in ("core", "_core"))
@@ -36,6 +36,7 @@ _PUSHED = re.compile(
 )
 _MARK = object()
 _LARGEST = 8 << 30
+_DEEPEST = 64
 
 
 class _Refused(ValueError):
@@ -73,9 +74,11 @@ def read_pickled(content: bytes, name: str = "the pickle") -> Any:
     Text of Python 2 becomes str by Latin-1. Raises BadInput, which says of `name` what is wrong.
     """
     try:
-        return _Reader().read(content)
+        value = _Reader().read(content)
+        _check_expanse(value, 16 * len(content) + 4096)
+        return value
     except _Refused as error:
-        raise BadInput(f"{name} holds more than data: {error}; nothing of it was carried out") from None
+        raise BadInput(f"{name} holds more than data: {one_line(error)!r}; nothing of it was carried out") from None
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, MemoryError) as error:
         raise BadInput(f"{name} is no whole pickle: {' '.join(str(error).split())[:200]}") from error
 
@@ -97,7 +100,7 @@ def read_object_npz(path: str | Path, *names: str) -> dict[str, Any]:
     except BadInput:
         raise
     except Exception as error:  # A damaged archive makes zipfile, zlib and numpy raise almost anything.
-        raise BadInput(f"{path} is no npz archive, or a part of one: {error}") from error
+        raise BadInput(f"{path} is no npz archive, or a part of one: {one_line(error)!r}") from error
     return found
 
 
@@ -110,6 +113,26 @@ def _npy(content: bytes, name: str) -> Any:
         return np.load(io.BytesIO(content), allow_pickle=False)
     value = read_pickled(content[stream.tell() :], name)
     return value.item() if isinstance(value, np.ndarray) and value.dtype.kind == "O" and value.ndim == 0 else value
+
+
+def _check_expanse(value: Any, most: int) -> None:
+    """ValueError for containers within containers that, written out, would have more than `most` entries.
+
+    Each may be named many times, and even in itself: a few bytes would become billions of entries.
+    """
+    waiting, count = [(value, 0)], 0
+    while waiting:
+        inner, depth = waiting.pop()
+        if isinstance(inner, np.ndarray) and inner.dtype.kind == "O":
+            entries = inner.ravel().tolist()
+        elif isinstance(inner, list | tuple | dict):
+            entries = list(inner.values()) if isinstance(inner, dict) else inner
+        else:
+            continue
+        count += len(entries)
+        if count > most or depth > _DEEPEST:
+            raise ValueError("its containers hold one another without end")
+        waiting.extend((entry, depth + 1) for entry in entries)
 
 
 class _Reader:
@@ -192,15 +215,15 @@ class _Reader:
 
     def _setitem(self, _: Any) -> None:
         value, key = self._pop(), self._pop()
-        self._the(dict)[key] = value
+        self._the(dict).update(_pairs([key, value]))
 
     def _setitems(self, _: Any) -> None:
         values = self._marked()
-        self._the(dict).update(zip(values[::2], values[1::2], strict=True))
+        self._the(dict).update(_pairs(values))
 
     def _dict(self, _: Any) -> None:
         values = self._marked()
-        self._stack.append(dict(zip(values[::2], values[1::2], strict=True)))
+        self._stack.append(_pairs(values))
 
     def _the(self, kind: type) -> Any:
         if type(self._stack[-1]) is not kind:
@@ -279,6 +302,14 @@ _STEPS: dict[str, Callable[[_Reader, Any], None]] = {
     "REDUCE": _Reader._reduce,
     "BUILD": _Reader._build,
 }
+
+
+def _pairs(values: list[Any]) -> dict[Any, Any]:
+    """A table of keys and values in turn; keys are plain, since to hash tuples within tuples can end the process."""
+    keys = values[::2]
+    if not all(isinstance(key, str | bytes | int | float | np.generic | None) for key in keys):
+        raise ValueError("a key in it is neither text nor a number")
+    return dict(zip(keys, values[1::2], strict=True))
 
 
 def _text(value: str | bytes) -> str:

@@ -100,7 +100,10 @@ def fitted_camera(
         keep = np.ones(len(plane), dtype=bool)
         for _ in range(8):
             rows = np.stack((plane[:, axis], np.ones(len(plane))), -1)
-            focal[axis], centre[axis] = np.linalg.lstsq(rows[keep], pixels[keep, axis], rcond=None)[0]
+            try:
+                focal[axis], centre[axis] = np.linalg.lstsq(rows[keep], pixels[keep, axis], rcond=None)[0]
+            except np.linalg.LinAlgError as error:
+                raise BadInput(f"{what}: no camera can be fitted to its joints ({error}): damaged") from error
             miss = np.abs(rows @ (focal[axis], centre[axis]) - pixels[:, axis])
             keep = miss <= max(4 * float(np.median(miss)), 1e-6)
     miss = np.linalg.norm(plane * focal + centre - pixels, axis=-1)

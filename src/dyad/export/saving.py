@@ -16,16 +16,17 @@ from dyad.export.glb import write_glb
 from dyad.export.mot import write_mot
 from dyad.export.motion import motions
 from dyad.export.rig import Names
+from dyad.export.rrd import write_rrd
 from dyad.export.table import write_csv, write_parquet
 from dyad.export.trc import write_trc
 from dyad.export.upright import Frame, Upright, upright
 from dyad.export.usd import write_usd
 
-Format = Literal["bvh", "glb", "c3d", "trc", "coco", "mot", "parquet", "csv", "usd"]
+Format = Literal["bvh", "glb", "c3d", "trc", "coco", "mot", "parquet", "csv", "usd", "rrd"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 _FILES = {"glb": "people.glb", "c3d": "people.c3d", "coco": "people.json", "mot": "people.txt", "csv": "joints.csv"}
-_FILES |= {"parquet": "joints.parquet", "usd": "people.usd"}
+_FILES |= {"parquet": "joints.parquet", "usd": "people.usd", "rrd": "people.rrd"}
 _SUFFIXES = {"bvh": (".bvh",), "trc": (".trc",), "usd": (".usd", ".usda", ".usdc"), "mot": (".txt", ".mot")}
 _STEADY = ("bvh", "c3d", "trc")
 
@@ -60,7 +61,7 @@ def export_tracks(
         names: of joints in `bvh`, `glb` and `usd`: as in CMU's BVH files, or Mixamo's.
 
     Raises BadUsage for an option that the format does not know, BadInput for a person whom there is not, for people
-    without 3D where the format needs it and for a place that cannot be written to, MissingExtra for parquet and usd.
+    without 3D where the format needs it and for a place that cannot be written to, MissingExtra for parquet, usd, rrd.
     """
     if to not in FORMATS:
         raise BadUsage(f"people can be exported to {', '.join(FORMATS)}, got {to!r}")
@@ -101,6 +102,8 @@ def _write(
             write_c3d(file, space, clock(space, fps))
         case "mot":
             write_mot(file, space)
+        case "rrd":
+            write_rrd(file, space)
         case "csv":
             write_csv(file, space)
         case "parquet":

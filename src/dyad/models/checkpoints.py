@@ -5,14 +5,18 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+import threading
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
-from dyad.models.namings import adopt
+from dyad.models.namings import adopt, misfit
 from dyad.models.original import read_original
 from dyad.models.weights import WeightsError, cache_folder
 from dyad.models.zoo import ZOO, make, recognise
@@ -20,6 +24,7 @@ from dyad.models.zoo import ZOO, make, recognise
 SCHEMA = "dyad-checkpoint/1"
 SHIPPED = Path(__file__).parent / "shipped"
 _KEY = "dyad"
+_LARGEST_ARGUMENT, _MOST_ARGUMENTS = 1 << 16, 4096
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}")
 
 
@@ -30,12 +35,14 @@ class Checkpoint:
     Attributes:
         network: name in `zoo.ZOO`. arguments: of its constructor. tensors: its state dict, under our names.
         about: what else is known, as JSON: skeleton, preprocessing, recipe, metrics, source, licence.
+        file: where it was read from, for messages.
     """
 
     network: str
     tensors: Mapping[str, Tensor]
     arguments: Mapping[str, Any] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)
+    file: Path | None = None
 
     @classmethod
     def of(
@@ -46,6 +53,15 @@ class Checkpoint:
 
     def build(self) -> nn.Module:
         """The network with these weights, in eval mode. WeightsError where they do not fit."""
+        where = f"{self.file}: " if self.file else ""
+        try:
+            # First without memory: the arguments are the file's, and may ask for a network of any size.
+            with torch.device("meta"), _at_most(len(self.tensors)):
+                fault = misfit(make(self.network, **_modest(self.arguments)), self.tensors)
+        except Exception as error:  # Arguments of strange kinds and sizes make constructors raise anything.
+            raise WeightsError(f"{where}its arguments make no {self.network}: {_one_line(error)}") from error
+        if fault:
+            raise WeightsError(f"{where}these weights do not fit {self.network}: {fault}")
         network = make(self.network, **self.arguments)
         adopt(network, self.tensors)
         return network.eval()
@@ -87,17 +103,57 @@ class Checkpoint:
                 header = json.loads((file.metadata() or {}).get(_KEY, "null"))
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (SafetensorError, OSError, ValueError, RecursionError) as error:
-            raise WeightsError(f"{path} is no whole safetensors file: {' '.join(str(error).split())[:200]}") from error
+            raise WeightsError(f"{path} is no whole safetensors file: {_one_line(error)}") from error
         if not isinstance(header, dict) or header.get("schema") != SCHEMA:
             raise WeightsError(
                 f"{path} is no checkpoint of Dyad ({SCHEMA}); bring others in with `dyad weights import {path.name}`"
             )
         name, arguments, about = (header.get(key) for key in ("network", "arguments", "about"))
-        if name not in ZOO or not isinstance(arguments, dict) or not isinstance(about, dict):
+        if (
+            not isinstance(name, str)
+            or name not in ZOO
+            or not isinstance(arguments, dict)
+            or not isinstance(about, dict)
+        ):
             raise WeightsError(
-                f"{path} is of a network {name!r} that this Dyad does not know; there are {', '.join(ZOO)}"
+                f"{path} is of a network {str(name)[:80]!r} that this Dyad does not know; there are {', '.join(ZOO)}"
             )
-        return cls(name, tensors, arguments, about)
+        return cls(name, tensors, arguments, about, path)
+
+
+@contextmanager
+def _at_most(tensors: int) -> Generator[None]:
+    """Stop a constructor in this thread that makes more parameters than there are tensors for."""
+    made, thread = 0, threading.get_ident()
+
+    def count(*_: object) -> None:
+        nonlocal made
+        made += threading.get_ident() == thread
+        # Some layers register a parameter anew before they are done.
+        if made > 2 * tensors + 64:
+            raise ValueError(f"it would have far more than the {tensors} tensors there are")
+
+    handle = register_module_parameter_registration_hook(count)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _modest(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The arguments of a constructor themselves; ValueError for numbers and lists no network of ours is made by."""
+    waiting: list[Any] = [*arguments.values()]
+    for value in waiting:
+        if isinstance(value, int | float) and not abs(value) <= _LARGEST_ARGUMENT:
+            raise ValueError(f"an argument is {str(value)[:40]}")
+        waiting += value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
+        if len(waiting) > _MOST_ARGUMENTS:
+            raise ValueError("there are thousands of arguments")
+    return arguments
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 def import_original(path: str | Path, *, name: str | None = None) -> tuple[Path, Checkpoint]:

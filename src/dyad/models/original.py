@@ -39,7 +39,7 @@ def read_original(path: str | Path) -> list[dict[str, Tensor]]:
     else:
         _check_archive(path)
         content = _unpickled(path)
-    found = sorted(_state_dicts(content, 0), key=len, reverse=True)
+    found = sorted(_state_dicts(content, 0, set()), key=len, reverse=True)
     if not found:
         raise WeightsError(f"{path} holds no tensors by name, so it is no checkpoint of a network")
     return found
@@ -64,9 +64,9 @@ def _named_in(folder: Path) -> Path:
 
 def _check_archive(path: Path) -> None:
     """Refuse an archive that would unpack to far more than it is."""
-    if not zipfile.is_zipfile(path):
-        return
     try:
+        if not zipfile.is_zipfile(path):
+            return
         with zipfile.ZipFile(path) as archive:
             size = sum(entry.file_size for entry in archive.infolist())
     except (OSError, zipfile.BadZipFile, ValueError) as error:
@@ -116,15 +116,16 @@ def _placeholder(full: str) -> type:
     return Placeholder
 
 
-def _state_dicts(content: Any, depth: int) -> Iterator[dict[str, Tensor]]:
-    """The mappings from names to tensors inside nested mappings."""
-    if not isinstance(content, Mapping) or depth > _DEEPEST:
+def _state_dicts(content: Any, depth: int, seen: set[int]) -> Iterator[dict[str, Tensor]]:
+    """The mappings from names to tensors inside nested mappings, each once however often it is named."""
+    if not isinstance(content, Mapping) or depth > _DEEPEST or id(content) in seen:
         return
+    seen.add(id(content))
     tensors = {name: value for name, value in content.items() if isinstance(name, str) and isinstance(value, Tensor)}
     if tensors:
         yield tensors
     for value in content.values():
-        yield from _state_dicts(value, depth + 1)
+        yield from _state_dicts(value, depth + 1, seen)
 
 
 def _one_line(error: Exception) -> str:

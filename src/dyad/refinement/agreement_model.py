@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dyad.core.errors import BadInput
+from dyad.core.errors import BadInput, one_line
 from dyad.core.files import whole_file
 from dyad.refinement.agreement_features import names
 
@@ -37,11 +37,22 @@ class Model:
     def __post_init__(self) -> None:
         if list(self.features) != names():
             raise BadInput("a table of agreement is of other features than this Dyad reckons; make it anew")
+        width = len(self.features)
+        shapes = [(w.shape, b.shape) for w, b in self.layers]
+        inputs = [2 * width, *(b[0] if b else 0 for _, b in shapes)]
+        fits = all(w == (*b, n) for (w, b), n in zip(shapes, inputs, strict=False)) and inputs[-1] == 1
+        if not fits or {self.mean.shape, self.spread.shape} != {(width,)} or not (self.spread > 0).all():
+            raise BadInput("a table of agreement has layers that follow one another, and a spread for each feature")
 
     @classmethod
     def load(cls, path: Path | None = None) -> "Model":
         """From a file, or the one that comes with Dyad. BadInput for what is no such table."""
-        return _shipped() if path is None else cls.from_json(path.read_text(encoding="utf-8"), str(path))
+        if path is None:
+            return _shipped()
+        try:
+            return cls.from_json(path.read_text(encoding="utf-8"), str(path))
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadInput(f"cannot read {path}: {one_line(error)}") from error
 
     @classmethod
     def from_json(cls, text: str, name: str) -> "Model":
@@ -52,8 +63,8 @@ class Model:
             layers = tuple((np.array(w, np.float32), np.array(b, np.float32)) for w, b in told["layers"])
             mean, spread = (np.array(told[part], np.float32) for part in ("mean", "spread"))
             return cls(tuple(told["features"]), mean, spread, layers, told["made"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise BadInput(f"{name} is no table of agreement ({SCHEMA}): {error}") from error
+        except (BadInput, KeyError, TypeError, ValueError, RecursionError, OverflowError) as error:
+            raise BadInput(f"{name} is no table of agreement ({SCHEMA}): {one_line(error)}") from error
 
     def save(self, path: Path) -> None:
         def short(values: NDArray) -> list:

@@ -13,9 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dyad.core.errors import BadInput
+from dyad.core.errors import BadInput, one_line
 from dyad.core.files import whole_file
 from dyad.core.flow import Flow
+from dyad.core.sizes import check_size
 
 TILE = 32
 """Side of the squares, px, in which flow is kept or not."""
@@ -78,15 +79,29 @@ class FlowShelf:
     def open(cls, path: Path) -> "FlowShelf":
         """What `kept` wrote."""
         file = path.open("rb")
-        file.seek(-8, 2)
-        length = int.from_bytes(file.read(8), "little")
-        file.seek(-8 - length, 2)
-        facts = json.loads(file.read(length))
-        places = {int(position): offset for position, offset in facts["places"].items()}
-        return cls(facts["count"], tuple(facts["size"]), file, places, facts["cuts"])
+        try:
+            end = file.seek(-8, 2)
+            length = int.from_bytes(file.read(8), "little")
+            file.seek(end - length)
+            facts = json.loads(file.read(length))
+            places = {int(position): int(offset) for position, offset in facts["places"].items()}
+            count, (width, height), cuts = int(facts["count"]), map(int, facts["size"]), [*map(int, facts["cuts"])]
+            check_size(width, height, str(path))
+            if count < 0 or any(not 0 <= offset < end for offset in places.values()):
+                raise ValueError("its flows lie outside it")
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
+            file.close()
+            raise _damaged(path, error) from error
+        except BadInput:
+            file.close()
+            raise
+        return cls(count, (width, height), file, places, cuts)
 
     def _read(self, kind: type, count: int) -> NDArray:
-        return np.frombuffer(self.file.read(count * np.dtype(kind).itemsize), kind)
+        content = self.file.read(count * np.dtype(kind).itemsize)
+        if len(content) != count * np.dtype(kind).itemsize:
+            raise _damaged(self.file.name, EOFError("it ends early"))
+        return np.frombuffer(content, kind)
 
 
 @contextmanager
@@ -105,6 +120,10 @@ def kept(path: Path | None, count: int, size: tuple[int, int]) -> Generator[Flow
         file.seek(0, 2)
         file.write(index + len(index).to_bytes(8, "little"))
     shelf.file = path.open("rb")
+
+
+def _damaged(path: object, error: Exception) -> BadInput:
+    return BadInput(f"{path} is no whole file of flows ({one_line(error)}); remove it, and it is made anew")
 
 
 def grid_of(size: tuple[int, int]) -> tuple[int, int]:

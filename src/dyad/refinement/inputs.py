@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dyad.core.archives import is_archive
 from dyad.core.errors import BadInput
 from dyad.core.tracks import Tracks
 from dyad.core.video import Video
@@ -25,10 +26,13 @@ def is_tracks(path: str | PathLike[str]) -> bool:
         return (path / "tracks.npz").is_file()
     if path.name == "tracks.npz" or not path.exists():
         return True
-    if path.suffix != ".npz" or not zipfile.is_zipfile(path):
+    if path.suffix != ".npz" or not is_archive(path):
         return False
-    with zipfile.ZipFile(path) as archive:
-        return {"header.npy", "xyz.npy"} <= {*archive.namelist()}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {"header.npy", "xyz.npy"} <= {*archive.namelist()}
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return False
 
 
 def video_of(source: Any, tracks: Tracks) -> Video:

@@ -22,7 +22,7 @@ Dimensions = Literal["3d", "2d"]
 
 # Found on rendered scenes with the noise of estimators, see docs/refinement.md.
 DEFAULT_LAMBDAS = Lambdas(opt=1.0, three_d=4000.0, two_d=1.0, motion=500.0, camera=0.0, bone=150000.0)
-DEFAULT_FLAT = Lambdas(opt=3.0, three_d=0.0, two_d=1.0, motion=0.0, camera=0.0, bone=0.0)
+DEFAULT_FLAT = Lambdas(opt=1.0, three_d=0.3, two_d=1.0, motion=0.0, camera=0.0, bone=0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +42,10 @@ class PoseRefiner:
         bones: pairs of joints whose length should last: the skeleton's, or those of the published code.
         reading: where a flow is read, see `terms.optical`.
         confident: flow counts as far as a joint is seen; else everywhere alike.
+        steady: flow that differs by so much around a joint, in px of a 1000 px image in 0.1 s, counts half, and less
+            the more it differs: an edge runs there, of which either side may be the limb's. None counts all alike.
+        lifted: the 3D was made from these very 2D joints: whatever lies between them for good, such as another idea of
+            where a hip is, the lifter knew, and it does not pull.
         hidden: also read flow that is itself marked as occluded in the next frame.
         reach: how far, in longer sides of the image, a joint may move until there is no flow left to read.
         span, overlap: frames that are solved together, and those before and after them that are solved along.
@@ -55,6 +59,8 @@ class PoseRefiner:
     bones: Literal["skeleton", "published"] = "skeleton"
     reading: Reading = "start"
     confident: bool = True
+    steady: float | None = 3.0
+    lifted: bool = False
     hidden: bool = False
     reach: float = 0.015
     span: int = 300
@@ -77,6 +83,7 @@ class PoseRefiner:
             moving="position",
             bones="published",
             confident=False,
+            steady=None,
             hidden=True,
             reach=0.05,
         )
@@ -148,7 +155,13 @@ class PoseRefiner:
             moving=self.moving,
             reading=self.reading,
         )
-        return replace(problem, flow=self._readings(problem, state, flows, tracks.camera)), state, root
+        if self.lifted and not flat:
+            problem = replace(problem, detected=xy - _lasting(xy - problem.project(state), xyz))
+        flow = self._readings(problem, state, flows, tracks.camera)
+        if flow is not None and self.steady is not None:
+            apart = flow.spread.double() * setting.px * setting.rate[:, None, None]
+            trusted = trusted / (1 + torch.nan_to_num(apart / self.steady).square())
+        return replace(problem, flow=flow, trusted=trusted), state, root
 
     def _readings(self, problem: Problem, state: State, flows: Flows, camera: Camera) -> Readings | None:
         if not problem.lambdas.opt or not problem.setting.joined.any():
@@ -157,6 +170,12 @@ class PoseRefiner:
         radius = max(8, round(self.reach * max(camera.size)))
         at = xy[:-1] if self.reading == "start" else xy[1:]
         return cut(flows, at, problem.setting.joined, radius=radius, hidden=self.hidden)
+
+
+def _lasting(apart: Tensor, xyz: Tensor) -> Tensor:
+    """What of distances (T, P, J, 2) px stays all the time, and grows as the person comes nearer; 0 where unknown."""
+    away = xyz[..., 2].nanmean(-1)[..., None, None]
+    return torch.nan_to_num((apart * away).nanmedian(0, keepdim=True).values / away)
 
 
 def _weak(camera: Camera, xyz: Tensor, root: Tensor, xy: Tensor) -> tuple[WeakPerspective, Tensor]:

@@ -23,6 +23,18 @@ class Readings:
     origin: Tensor
     counted: Tensor
 
+    @property
+    def spread(self) -> Tensor:
+        """(T-1, P, J) px, how far flow around a joint typically lies from the median there; NaN where unknown.
+
+        Little within a limb, much on the edge of one that moves: there nobody knows whose flow is read.
+        """
+        middle, half = [n // 2 for n in self.uv.shape[-2:]], [max(3, n // 4) for n in self.uv.shape[-2:]]
+        rows, columns = (slice(max(m - h, 0), m + h + 1) for m, h in zip(middle, half, strict=True))
+        near = self.uv[..., rows, columns].flatten(-2)
+        apart = near - near.nanmedian(-1, keepdim=True).values
+        return torch.linalg.vector_norm(apart, dim=-2).nanmedian(-1).values
+
     def at(self, xy: Tensor) -> Tensor:
         """Flow (T-1, P, J, 2) px at points (T-1, P, J, 2) px of the image, bilinear and differentiable.
 

@@ -5,6 +5,7 @@ Every stage's file carries a digest of all that its content depends on in its na
 
 import hashlib
 import json
+import math
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
@@ -12,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from dyad.core.errors import BadInput
+from dyad.core.errors import BadInput, one_line
 from dyad.core.files import whole_file
 from dyad.core.protocols import FlowEstimator
 from dyad.core.tracks import Tracks
@@ -70,15 +72,19 @@ class StageFiles:
         path = self.path(name, ".safetensors")
         if path is None or not path.is_file():
             return None
-        other, found = like.copy(), load_file(path)
-        for place, network in networks_of(other):
-            own = {key.removeprefix(place): value for key, value in found.items() if key.startswith(place)}
-            network.load_state_dict(own)
+        other = like.copy()
+        try:
+            found = load_file(path)
+            for place, network in networks_of(other):
+                own = {key.removeprefix(place): value for key, value in found.items() if key.startswith(place)}
+                network.load_state_dict(own)
+        except (SafetensorError, OSError, ValueError, RuntimeError) as error:
+            raise BadInput(f"{path} is damaged ({one_line(error)}); remove it, and it is made anew") from error
         return other
 
     def seconds(self, name: str) -> float:
         """What a stage took that was kept."""
-        return float(self._all_seconds().get(f"{name}-{self.key[:16]}", 0.0))
+        return self._all_seconds().get(f"{name}-{self.key[:16]}", 0.0)
 
     def keep_seconds(self, name: str, seconds: float) -> None:
         if self.folder is None:
@@ -89,7 +95,15 @@ class StageFiles:
 
     def _all_seconds(self) -> dict[str, float]:
         path = None if self.folder is None else self.folder / _SECONDS
-        return json.loads(path.read_text(encoding="utf-8")) if path is not None and path.is_file() else {}
+        if path is None or not path.is_file():
+            return {}
+        try:
+            known = {name: float(value) for name, value in json.loads(path.read_bytes()).items()}
+            if not all(map(math.isfinite, known.values())):
+                raise ValueError("it holds numbers that are not finite")
+            return known
+        except (OSError, ValueError, TypeError, AttributeError, RecursionError, OverflowError) as error:
+            raise BadInput(f"{path} is damaged ({one_line(error)}); remove it") from error
 
 
 def digest(*parts: Any) -> str:

@@ -9,6 +9,7 @@ import torch
 
 from dyad.core.errors import BadUsage, MissingWeights
 from dyad.core.protocols import Detector
+from dyad.stages.plugins import load_plugin, plugin_names
 
 if TYPE_CHECKING:
     from dyad.models.blazepose import BlazePoseDetector
@@ -78,13 +79,26 @@ DETECTORS: dict[str, Callable[..., Detector]] = {"blazepose": _blazepose, "trans
 # Networks that `flow.make_flow` takes weights of; weights go by the same names unless called otherwise.
 FLOW = "raft-small-people"
 """The flow network that is used unless another is named; it comes with Dyad."""
+LIFTING = "lifting"
+"""The weights of the lifting network that is used unless others are named; they come with Dyad."""
 FLOW_MODELS = (FLOW, "raft-small", "raft-basic", "gma")
 
 
 def make_detector(name: str, weights: tuple[str, ...], device: torch.device, **policy: Any) -> Detector:
-    """The detector of that name. BadUsage for an unknown name, MissingWeights where its networks cannot be had."""
+    """The detector of that name, or the plug-in. BadUsage for an unknown name, MissingWeights where its networks cannot
+    be had.
+    """
     if name not in DETECTORS:
-        raise BadUsage(f"there is no detector {name!r}; choose one of {', '.join(DETECTORS)}")
+        if ":" not in name and name not in plugin_names("detector"):
+            known = ", ".join([*DETECTORS, *plugin_names("detector")])
+            raise BadUsage(
+                f"there is no detector {name!r}; choose one of {known}, or name your own as package.module:Object or "
+                "file.py:Object"
+            )
+        _refuse(policy)
+        if weights:
+            raise BadUsage("--weights are for the detectors that come with Dyad; a plug-in knows its own")
+        return load_plugin("detector", name)
     return DETECTORS[name](weights, device, **policy)
 
 

@@ -13,9 +13,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dyad.core.archives import read_npz
 from dyad.core.errors import BadInput, BadUsage, MissingWeights
 from dyad.core.flow import Flow
 from dyad.core.flow_files import is_flow_file, read_flow
+from dyad.core.memory import Portions
 from dyad.core.pairs import part
 from dyad.core.protocols import FlowEstimator
 from dyad.core.video import Chunk
@@ -74,6 +76,7 @@ class NetworkFlow:
         self.warm = warm
         self.half = self.device.type == "cuda" if half is None else half
         self.tunable = False
+        self._portions = Portions()
         self._last: tuple[NDArray[np.uint8], Tensor] | None = None
 
     def __call__(self, first: Chunk, second: Chunk) -> Flow:
@@ -86,12 +89,13 @@ class NetworkFlow:
         count, (height, width) = len(first), first.images.shape[1:3]
         size = self._batch_size(width, height)
         gradients = self.tunable and torch.is_grad_enabled()
-        parts = []
+
+        def work(some: slice) -> Tensor:
+            flow = self._flow(first.images[some], second.images[some])
+            return flow if gradients else flow.cpu()
+
         with torch.set_grad_enabled(gradients):
-            for at in range(0, count, size):
-                some = slice(at, at + size)
-                flow = self._flow(first.images[some], second.images[some])
-                parts.append(flow if gradients else flow.cpu())
+            parts = self._portions(count, size, work)
         return Flow(torch.cat(parts) if parts else torch.empty(0, 2, height, width))
 
     def copy(self) -> Self:
@@ -224,10 +228,9 @@ class FileFlow:
 
 
 def _frames_in(path: Path, count: int) -> Sequence[int]:
-    with np.load(path, allow_pickle=False) as archive:
-        if "frames" not in archive.files:
-            return range(count)
-        frames = archive["frames"]
+    frames = read_npz(path, ("frames",)).get("frames")
+    if frames is None:
+        return range(count)
     if frames.shape != (count,) or frames.dtype.kind not in "iu" or len(np.unique(frames)) != count:
         raise BadInput(f"{path}: `frames` should be {count} different whole numbers, got {frames.dtype} {frames.shape}")
     return frames.tolist()

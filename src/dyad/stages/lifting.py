@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from dyad.core.camera import GUESSED_FOCAL_SPREAD, Camera
+from dyad.core.memory import give_back_memory
 from dyad.core.skeleton import BODY17, Skeleton
 from dyad.core.tracks import Flag, Tracks
 from dyad.geometry.alignment import place
@@ -81,14 +82,13 @@ class GeometricLifter:
 
     def __call__(self, tracks: Tracks) -> Tracks:
         """Tracks of any skeleton that gives body17, with xyz in the camera frame → body17 tracks without gaps."""
-        source = tracks.convert(BODY17)
-        people = [self._person(source, identity) for identity in tracks.people]
-        people = [person for person in people if person is not None]
+        # One person after the other, and each step gives up what it has used: a long clip is hardly in memory twice.
+        each = (self._person(tracks[tracks.rows(identity)].convert(BODY17), identity) for identity in tracks.people)
+        shots = _shots([person for person in each if person is not None], tracks.cuts)
         rows, world = [], None
-        for shot in _shots(people, tracks.cuts):
+        for shot in shots:
             scales, world = self.floor([_footing(person) for person in shot], self.height)
-            rows += [self._rows(person, scale, source.camera) for person, scale in zip(shot, scales, strict=True)]
-        joined = {name: torch.cat([row[name] for row in rows]) for name in rows[0]} if rows else _no_rows()
+            rows += [self._rows(shot.pop(0), scale, tracks.camera) for scale in scales]
         return Tracks.of_rows(
             skeleton=BODY17,
             camera=tracks.camera,
@@ -99,7 +99,7 @@ class GeometricLifter:
             # Behind a cut the camera stands elsewhere: one world would be wrong for all shots but one.
             world=None if tracks.cuts else world,
             cuts=tracks.cuts,
-            **joined,
+            **_joined(rows),
         )
 
     def _person(self, tracks: Tracks, identity: int) -> _Person | None:
@@ -302,6 +302,15 @@ def _footing(person: _Person) -> Footing:
 
 def _pose_sigma(name: str) -> float:
     return next((sigma for part, sigma in _POSE_SIGMA.items() if part in name), _TRUNK_SIGMA)
+
+
+def _joined(rows: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """The rows of all people, which are taken out of the dictionaries."""
+    joined = {}
+    for name in list(rows[0]) if rows else ():
+        joined[name] = torch.cat([row.pop(name) for row in rows])
+        give_back_memory()
+    return joined or _no_rows()
 
 
 def _no_rows(skeleton: Skeleton = BODY17) -> dict[str, Tensor]:

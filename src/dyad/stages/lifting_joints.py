@@ -1,15 +1,15 @@
 """2D joints of tracked people as files give them: Dyad's own tracks, or plain arrays."""
 
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dyad.core.archives import is_archive, read_npz
 from dyad.core.camera import Camera
-from dyad.core.errors import BadInput, BadUsage, one_line
+from dyad.core.errors import BadInput, BadUsage
+from dyad.core.sizes import check_size
 from dyad.core.skeleton import BLAZEPOSE33, BODY17, COCO17, LSP14, MUPOTS17, Skeleton
 from dyad.core.tracks import Tracks
 
@@ -59,16 +59,17 @@ def read_joints(
 
 def _arrays(path: Path) -> dict[str, NDArray] | None:
     """The arrays of joints in a file by our names; None where it holds something else, such as tracks."""
-    try:
-        if not zipfile.is_zipfile(path):
-            return None
-        with np.load(path, allow_pickle=False) as archive:
-            found = {ours: archive[name] for ours, names in _NAMES.items() for name in names if name in archive.files}
-            if "xy" not in found or "header" in archive.files:
-                return None
-            return found | {name: archive[name] for name in ("image_size",) if name in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise BadInput(f"cannot read {path} as an npz archive: {one_line(error)}") from error
+    if not is_archive(path):
+        return None
+    archive = read_npz(path, (*(name for names in _NAMES.values() for name in names), "image_size", "header"))
+    found = {ours: archive[name] for ours, names in _NAMES.items() for name in names if name in archive}
+    if "xy" not in found or "header" in archive:
+        return None
+    found |= {"image_size": archive["image_size"]} if "image_size" in archive else {}
+    for name, value in found.items():
+        if value.dtype.kind not in "biuf":
+            raise BadInput(f"{path}: {name} should hold numbers, got {value.dtype}")
+    return found
 
 
 def _camera(path: Path, arrays: dict[str, NDArray]) -> Camera:
@@ -77,5 +78,8 @@ def _camera(path: Path, arrays: dict[str, NDArray]) -> Camera:
     matrix, size = arrays["matrix"].astype(np.float64), arrays["image_size"]
     if matrix.shape != (3, 3) or size.shape != (2,):
         raise BadInput(f"{path}: K should have the shape (3, 3) and image_size (2,), got {matrix.shape}, {size.shape}")
+    if not (np.isfinite(size).all() and np.isfinite(matrix).all()):
+        raise BadInput(f"{path}: K and image_size should hold finite numbers")
     width, height = (int(side) for side in size)
+    check_size(width, height, str(path))
     return Camera((width, height), torch.tensor(matrix.diagonal()[:2]), torch.tensor(matrix[:2, 2]))

@@ -67,7 +67,7 @@ class SequenceLifter:
 
     def __call__(self, person: Sequence, times: Tensor, up: Tensor | None = None) -> Estimate:
         """The person at `times` (T',) s within the sequence's; `up` (3,) is the direction against gravity, if known."""
-        grid, rays, confidence = _sampled(person)
+        grid, rays, confidence = sampled(person)
         above = torch.zeros(3) if up is None else up.float()
         found = self._windows(rays, confidence, above)
         if self.mirrored:
@@ -124,7 +124,7 @@ def _mean(one: Tensor, two: Tensor) -> Tensor:
 
 
 def _estimate(values: list[Tensor], grid: Tensor, times: Tensor) -> Estimate:
-    pose, aim, depth, spread, depth_spread, up, stature = (_at(value, grid, times) for value in values)
+    pose, aim, depth, spread, depth_spread, up, stature = (linear(value, grid, times) for value in values)
     root = torch.cat((aim, torch.ones_like(aim[:, :1])), -1) * depth.exp()[:, None]
     # How tall a person is does not change: frames that are surer count more.
     trust = torch.exp(-2 * stature[:, 1])
@@ -140,7 +140,7 @@ def _estimate(values: list[Tensor], grid: Tensor, times: Tensor) -> Estimate:
     )
 
 
-def _sampled(person: Sequence) -> tuple[Tensor, Tensor, Tensor]:
+def sampled(person: Sequence) -> tuple[Tensor, Tensor, Tensor]:
     """Times (G,), rays (G, 17, 2) and confidence (G, 17) on a grid of `RATE` from the first row to the last."""
     time = person.time.double()
     count = max(2, math.ceil(float(time[-1] - time[0]) * RATE - 1e-3) + 1)
@@ -168,8 +168,10 @@ def _sampled(person: Sequence) -> tuple[Tensor, Tensor, Tensor]:
     return grid, rays.float(), confidence.float()
 
 
-def _at(values: Tensor, grid: Tensor, times: Tensor) -> Tensor:
-    """Values (G, …) of a grid at other times, linear in between."""
+def linear(values: Tensor, grid: Tensor, times: Tensor) -> Tensor:
+    """Values (G, …) known at the times `grid`, ascending, at other times within; linear in between."""
+    if len(grid) == 1:
+        return values.expand(len(times), *values.shape[1:])
     after = torch.searchsorted(grid, times.double()).clamp(1, len(grid) - 1)
     share = ((times.double() - grid[after - 1]) / (grid[after] - grid[after - 1])).clamp(0, 1).float()
     part = share.reshape(-1, *[1] * (values.dim() - 1))

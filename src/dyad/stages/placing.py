@@ -9,11 +9,12 @@ from dyad.core.camera import Camera
 from dyad.core.skeleton import BODY17
 from dyad.geometry.alignment import place
 
-# Lengths between joint centres as shares of stature, the mean of men and women (de Leva 1996, J Biomech 29:1223).
+# Lengths between joint centres as shares of stature, the mean of men and women (de Leva 1996, J Biomech 29:1223);
+# thighs reach up to the hips of motion capture (docs/joints.md).
 # Across the trunk people turn away too often for a length to tell anything.
 _SHARES = {
-    ("left_hip", "left_knee"): 0.243,
-    ("right_hip", "right_knee"): 0.243,
+    ("left_hip", "left_knee"): 0.262,
+    ("right_hip", "right_knee"): 0.262,
     ("left_knee", "left_ankle"): 0.251,
     ("right_knee", "right_ankle"): 0.251,
     ("pelvis", "neck"): 0.292,

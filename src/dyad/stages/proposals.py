@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from dyad.core.memory import Portions
 from dyad.core.skeleton import BODY17
 from dyad.geometry.grids import rescale_xy, to_float
 from dyad.models.blazepose import BlazePoseDetector, Region, region_around
@@ -44,6 +45,7 @@ class Proposer:
     ) -> None:
         self.network = network.to(device).eval()
         self.device = device
+        self._portions = Portions()
         self.sizes = sizes
         self.tiles = tiles
         self.threshold = threshold
@@ -91,9 +93,10 @@ class Proposer:
             corners = [(x, y) for y in _starts(height, side) for x in _starts(width, side)]
             cut = [F.pad(image[..., y : y + side, x : x + side], _to_square(image, x, y, side)) for x, y in corners]
             shown = torch.cat([F.interpolate(c, (_TILE, _TILE), mode="bilinear", antialias=True) for c in cut])
-            for start in range(0, len(shown), 8):
-                origin = torch.tensor(corners[start : start + 8], dtype=torch.float32)
-                found.append(self._best(shown[start : start + 8], torch.tensor((side / _TILE,) * 2), origin))
+            origin, scale = torch.tensor(corners, dtype=torch.float32), torch.tensor((side / _TILE,) * 2)
+            found += self._portions(
+                len(shown), 8, lambda some, s=shown, o=origin, to=scale: self._best(s[some], to, o[some])
+            )
         return found
 
     def _best(self, shown: Tensor, back: Tensor, origin: Tensor) -> tuple[Tensor, Tensor, Tensor]:

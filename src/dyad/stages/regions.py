@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from dyad.core.memory import Portions
 from dyad.core.skeleton import BLAZEPOSE33
 from dyad.geometry.grids import affine, apply_affine, crop
 from dyad.models.blazepose import CROP, BlazePoseLandmarks, PoseLandmarks, Region, region_around
@@ -67,6 +68,7 @@ class RegionReader:
         self.network = network.to(device).eval()
         self.device = device
         self.batch = batch
+        self._portions = Portions()
 
     @torch.inference_mode()
     def __call__(self, images: Tensor, index: Tensor, region: Region, *, mirror: bool = True) -> People:
@@ -81,16 +83,16 @@ class RegionReader:
         if not len(index):
             return People.none()
         each = max(1, self.batch // 2 if mirror else self.batch)
-        parts = []
-        for start in range(0, len(index), each):
-            some = slice(start, start + each)
+
+        def work(some: slice) -> People:
             part = Region(region.centre[some], region.side[some], region.angle[some])
             matrix = affine(part.centre, part.side, part.angle, CROP)
             crops = crop(images, index[some], matrix, CROP)
             batch = torch.cat((crops, crops.flip(-1))) if mirror else crops
             found = PoseLandmarks(*(value.float().cpu() for value in self.network(batch.to(self.device))))
-            parts.append(_in_image(found, matrix, part, len(crops), mirror))
-        return People.join(parts)
+            return _in_image(found, matrix, part, len(crops), mirror)
+
+        return People.join(self._portions(len(index), each, work))
 
 
 def _in_image(found: PoseLandmarks, matrix: Tensor, region: Region, count: int, mirror: bool) -> People:

@@ -76,6 +76,15 @@ class Sightings:
         together = {name: np.concatenate([getattr(p, name) for p in parts]) for name in names}
         return cls(**together, looks=_looks_together([p.looks for p in parts]))
 
+    @classmethod
+    def gathered(cls, parts: list["Sightings"]) -> "Sightings":
+        """The same, but the list is emptied and its parts are given up kind by kind: they are not in memory twice."""
+        arrays = [dict(vars(part)) for part in parts]
+        parts.clear()
+        names = [f.name for f in fields(cls) if f.name != "looks"]
+        together = {name: np.concatenate([each.pop(name) for each in arrays]) for name in names}
+        return cls(**together, looks=_looks_together([each.pop("looks") for each in arrays]))
+
 
 def _canonical(box: Array, xy: Array, score: Array) -> Rows:
     if len(box) < 2:

@@ -6,6 +6,7 @@ who were too short, too doubtful or somebody else's double.
 """
 
 import logging
+from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -148,10 +149,9 @@ class _Clip:
         self.rows = 0
         self._loose = 0
         self.skeleton: Skeleton = BODY17
-        self._crowded: list[NDArray] = []
-        self._frames: list[int] = []
-        self._times: list[float] = []
-        self._shots: list[int] = []
+        # Arrays, not lists of numbers: of an hour's frames these would be many megabytes.
+        self._crowded, self._frames = array("q"), array("q")
+        self._times, self._shots = array("d"), array("q")
 
     def add(self, found: Detections, *, near: float) -> tuple[Sightings, NDArray]:
         """Keep a frame; its rows, and how much (N, N) their joints are those of others."""
@@ -175,7 +175,7 @@ class _Clip:
             crowd = crowding(seen.xy, seen.weight, seen.height, joints.spread)
             pairs = np.argwhere(np.triu(crowd >= near))
             if len(pairs):
-                self._crowded.append(pairs + self.rows)
+                self._crowded.frombytes((pairs + self.rows).astype(np.int64).tobytes())
         self.parts.append(seen)
         # Many small arrays, kept for good between the networks' large ones, would tear the heap into pieces and let it
         # grow with the length of the video: parts are joined to ever larger ones, as in counting with binary digits.
@@ -190,7 +190,8 @@ class _Clip:
 
     def sightings(self) -> Sightings:
         """All rows so far."""
-        self.parts = [Sightings.joined(self.parts)]
+        if len(self.parts) > 1:
+            self.parts = [Sightings.gathered(self.parts)]
         return self.parts[0]
 
     def xyz(self) -> NDArray | None:
@@ -200,7 +201,7 @@ class _Clip:
 
     def crowded(self) -> NDArray:
         """Pairs (M, 2) of rows of one frame that claim the same joints."""
-        return np.concatenate(self._crowded) if self._crowded else np.zeros((0, 2), dtype=np.int64)
+        return np.array(self._crowded, dtype=np.int64).reshape(-1, 2)
 
     def contested(self, used: Rows) -> NDArray[np.bool_]:
         """Which rows (N,) share their joints with another one in use."""
@@ -218,19 +219,15 @@ class _Clip:
     def tracks(self, people: list[Rows], video: Video) -> Tracks:
         used = np.concatenate(people) if people else np.zeros(0, dtype=np.int64)
         person = np.repeat(np.arange(len(people)), [len(rows) for rows in people])
-        kept = {"frames": torch.tensor(self._frames), "times": torch.tensor(self._times, dtype=torch.float64)}
-        place = used
-        if len(used):
-            seen = self.sightings()
-            place = seen.place[used]
-            flags = np.where(self.contested(used)[used], int(Flag.CONTESTED), 0)
-            arrays = {"box": seen.box, "xy": seen.joints, "confidence": seen.confidence, "xyz": seen.xyz}
-            kept |= {name: torch.from_numpy(array[used]) for name, array in arrays.items()}
-            kept["flags"] = torch.from_numpy(flags)
+        frames = torch.from_numpy(np.array(self._frames, dtype=np.int64))
+        times = torch.from_numpy(np.array(self._times, dtype=np.float64))
+        place = torch.from_numpy(self.sightings().place[used] if len(used) else used)
         return Tracks.of_rows(
-            frame=kept["frames"][torch.from_numpy(place)],
+            frame=frames[place],
             person=torch.from_numpy(person),
-            time=kept["times"][torch.from_numpy(place)],
+            time=times[place],
+            frames=frames,
+            times=times,
             skeleton=self.skeleton,
             camera=video.camera,
             fps=float(video.fps),
@@ -238,5 +235,14 @@ class _Clip:
             cuts=tuple(
                 frame for frame, change in zip(self._frames, np.diff(self._shots, prepend=0), strict=True) if change
             ),
-            **kept,
+            **(self._columns(used) if len(used) else {}),
         )
+
+    def _columns(self, used: Rows) -> dict[str, torch.Tensor]:
+        """What tracks say of rows; the sightings are given up, kind by kind."""
+        flags = np.where(self.contested(used)[used], int(Flag.CONTESTED), 0)
+        seen = dict(vars(self.sightings()))
+        self.parts.clear()
+        names = {"box": "box", "xy": "joints", "confidence": "confidence", "xyz": "xyz"}
+        columns = {name: torch.from_numpy(seen.pop(own)[used]) for name, own in names.items()}
+        return columns | {"flags": torch.from_numpy(flags)}

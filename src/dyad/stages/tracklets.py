@@ -5,6 +5,7 @@ driven by frame times, so that dropped frames and uneven rates need nothing spec
 may start a person; doubtful ones may only carry one on (as in ByteTrack, Zhang et al. 2022).
 """
 
+from array import array
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,13 +48,13 @@ class Follower:
 
     def __init__(self, policy: Following, joints: Joints) -> None:
         self._policy, self._joints = policy, joints
-        self._done: list[list[int]] = []
+        self._done: list[array[int]] = []
         self._clear()
         self._now: float | None = None
 
     def _clear(self) -> None:
         j = len(self._joints.spread)
-        self._rows: list[list[int]] = []
+        self._rows: list[array[int]] = []
         self._pose = np.zeros((0, j, 2), np.float32)
         self._weight = np.zeros((0, j), np.float32)
         self._velocity = np.zeros((0, 2), np.float32)
@@ -174,7 +175,7 @@ class Follower:
     def _begin(self, seen: Sightings, born: Rows, time: float, first_row: int) -> None:
         policy, n = self._policy, len(born)
         doubt = np.tile(np.array([policy.jitter**2, 0.0, policy.first_speed**2], np.float32), (n, 1))
-        self._rows += [[first_row + found] for found in born.tolist()]
+        self._rows += [array("q", [first_row + found]) for found in born.tolist()]
         self._pose = np.concatenate((self._pose, seen.xy[born]))
         self._weight = np.concatenate((self._weight, seen.weight[born]))
         self._velocity = np.concatenate((self._velocity, np.zeros((n, 2), np.float32)))

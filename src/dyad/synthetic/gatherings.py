@@ -4,7 +4,6 @@ Who hides whom follows from bones with flesh: a joint is hidden where the sight 
 nearer. It costs milliseconds a scene, and it is what a renderer would say of most joints.
 """
 
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +13,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from dyad.core.errors import BadInput, BadUsage
+from dyad.core.archives import read_npz
+from dyad.core.errors import BadInput, BadUsage, one_line
 from dyad.core.flesh import fleshed
 from dyad.core.skeleton import BODY17, Skeleton
 from dyad.synthetic.casting import Casting
@@ -99,13 +99,15 @@ class Troupe:
     def load(cls, path: Path) -> "Troupe":
         """Read what `save` wrote; BadInput for anything else."""
         try:
-            with np.load(path, allow_pickle=False) as stored:
-                sizes, joints, fps = stored["sizes"], stored["joints"], float(stored["fps"])
+            stored = read_npz(path)
+            sizes, joints, fps = stored["sizes"], stored["joints"], float(stored["fps"])
+            if sizes.dtype.kind not in "iu" or joints.dtype.kind != "f" or (sizes < 0).any() or not 0 < fps < 1e6:
+                raise ValueError("sizes should be whole numbers, joints and fps numbers")
             ends = np.cumsum(sizes.prod(-1))[:-1]
             parts = np.split(joints, ends)
             return cls([part.reshape(*size, len(BODY17), 3) for part, size in zip(parts, sizes, strict=True)], fps)
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise BadInput(f"{path} is no stock of motions: {error}") from error
+        except (BadInput, ValueError, KeyError, TypeError, IndexError) as error:
+            raise BadInput(f"{path} is no stock of motions: {one_line(error)}") from error
 
     def gather(
         self,

@@ -77,16 +77,20 @@ def _definitions() -> dict[str, dict[str, Point]]:
         "left_wrist": _joint("LeftHand"),
     }
     head = (("Head", 1.0),)
+    # Half with the thigh, half with the pelvis: far above the joint, either alone would swing about it.
+    hip = (("LHipJoint", 0.5), ("LeftUpLeg", 0.5))
+    hips = tuple((name, weight / 2) for name, weight in (*hip, ("RHipJoint", 0.5), ("RightUpLeg", 0.5)))
     body17 = centres | {
-        "left_hip": Point((("LeftUpLeg", 1.09), ("RightUpLeg", -0.09)), (("LHipJoint", 1.0),)),
-        "pelvis": Point((("LeftUpLeg", 0.5), ("RightUpLeg", 0.5)), (("LHipJoint", 0.5), ("RHipJoint", 0.5))),
+        "left_hip": Point((("LeftUpLeg", 0.96), ("RightUpLeg", -0.222), ("Spine", 0.262)), hip),
+        "pelvis": Point((("LeftUpLeg", 0.369), ("RightUpLeg", 0.369), ("Spine", 0.262)), hips),
         "spine": _joint("Spine"),
-        "neck": Point((("Neck", 0.6), ("LeftArm", 0.2), ("RightArm", 0.2)), (("Spine1", 1.0),)),
+        "neck": Point((("Neck", 1.0),), (("Spine1", 1.0),)),
         "nose": Point((("Neck1", 0.55), ("nose", 0.45)), head),
         "head_top": Point((("crown", 0.7), ("Head", 0.3)), head),
     }
     mupots17 = centres | {
-        "pelvis": Point((("Hips", 1.0),), (("Hips", 1.0),)),
+        "left_hip": Point((("LeftUpLeg", 0.869), ("RightUpLeg", -0.131), ("Spine", 0.262)), hip),
+        "pelvis": Point((("Hips", 0.74), ("Spine", 0.26)), (("Hips", 1.0),)),
         "spine": _joint("Spine"),
         "neck": _joint("Neck"),
         "head": _joint("Head"),

@@ -1,14 +1,13 @@
 """Motions stored as npz: one clip a file, quaternions and metres."""
 
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
+from dyad.core.archives import is_archive, read_npz
 from dyad.core.errors import BadInput
 from dyad.core.files import whole_file
-from dyad.synthetic.motion_text import LARGEST, MOST_JOINTS
+from dyad.synthetic.motion_text import MOST_JOINTS
 from dyad.synthetic.motions import Motion
 from dyad.synthetic.rotations import from_quaternion, to_quaternion
 
@@ -23,29 +22,14 @@ def load_motion(path: str | Path) -> Motion:
     `licence`. BadInput where it does not.
     """
     path = Path(path)
-    try:
-        if not path.is_file():
-            raise BadInput(f"cannot read {path}: there is no such file")
-        if not zipfile.is_zipfile(path):
-            raise BadInput(f"{path} is no npz file; a recorded motion is, or a BVH or AMC file")
-        with np.load(path, allow_pickle=False) as stored:
-            missing = [name for name in _NEEDED if name not in stored.files]
-            if missing:
-                raise BadInput(f"{path} is no recorded motion: it lacks {', '.join(missing)}")
-            if sum(item.file_size for item in stored.zip.infolist()) > LARGEST:
-                raise BadInput(f"{path} unpacks to more than {LARGEST // 2**20} MB; a recorded motion does not")
-            arrays = {name: stored[name] for name in (*_NEEDED, "source", "licence") if name in stored.files}
-    except (
-        OSError,
-        ValueError,
-        EOFError,
-        KeyError,
-        MemoryError,
-        NotImplementedError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
-        raise BadInput(f"cannot read {path} as an npz file of a motion: {error}") from None
+    if not path.is_file():
+        raise BadInput(f"cannot read {path}: there is no such file")
+    if not is_archive(path):
+        raise BadInput(f"{path} is no npz file; a recorded motion is, or a BVH or AMC file")
+    arrays = read_npz(path, (*_NEEDED, "source", "licence"))
+    missing = [name for name in _NEEDED if name not in arrays]
+    if missing:
+        raise BadInput(f"{path} is no recorded motion: it lacks {', '.join(missing)}")
     names, parents, offsets, quaternions = (arrays[name] for name in _NEEDED[:4])
     _require(names.ndim == 1 and names.dtype.kind == "U", path, "names (J,) of text", names)
     count = len(names)

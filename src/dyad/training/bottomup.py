@@ -33,9 +33,10 @@ from dyad.models.weights import BLAZEPOSE_DETECTOR, find_blazepose
 from dyad.training.cuttings import Cutting, cutting
 from dyad.training.hardware import device_named
 from dyad.training.loop import LOG, Batch, Loop, Outcome
+from dyad.training.peers import Peers
 from dyad.training.person_loss import PersonLoss, wanted
 from dyad.training.person_scores import score_heads
-from dyad.training.program import card, command_of, halved, run
+from dyad.training.program import card, command_of, halved, keep, run
 from dyad.training.recipes import HELD_OUT, Optimisation, TrainingRecipe, World, recipe_of
 from dyad.training.stills import Still, Stills, crowds
 
@@ -227,8 +228,9 @@ def train_bottomup(
     `log.jsonl`, `state.safetensors` and the stills. `minutes` do not count the rendering of these.
     """
     where = device_named(device)
-    stills = pool(recipe, recipe.seed, recipe.stills, output)
-    judged = pool(recipe, HELD_OUT, recipe.held_out, output)
+    with Peers.here().first_alone():
+        stills = pool(recipe, recipe.seed, recipe.stills, output)
+        judged = pool(recipe, HELD_OUT, recipe.held_out, output)
     network = person_network(recipe)
 
     def source(start: int) -> Iterator[Batch]:
@@ -264,7 +266,7 @@ def train_bottomup(
     )
     name = NETWORK if recipe.features == "blazepose" else "person-network"
     arguments = {"width": recipe.width}
-    Checkpoint(name, halved(trained), arguments, about).save(output / WEIGHTS)
+    keep(Checkpoint(name, halved(trained), arguments, about), output / WEIGHTS)
     return outcome
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -41,6 +42,10 @@ class Cutting:
     soft: float = 0.3
     colour: float = 0.4
     prior: float = 0.4
+
+    def place(self, rng: np.random.Generator) -> NDArray[np.float64]:
+        """Where (2,) in the cutting, 0..1, what it is about comes to lie."""
+        return rng.uniform(0.15, 0.85, 2)
 
 
 class Shown(NamedTuple):
@@ -105,7 +110,7 @@ def cut(still: Still, how: Cutting, rng: np.random.Generator) -> Shown:
         about = rng.uniform(0, 1, 2) * source
     scale = float(np.clip(scale, how.fill * width / source[0], how.largest))
     # The point `about` of the still comes to a place of the cutting at random; what is outside is black.
-    place = np.array(how.size) * rng.uniform(0.15, 0.85, 2)
+    place = np.array(how.size) * how.place(rng)
     corner = [
         _corner(float(a), float(p), scale, s, n) for a, p, s, n in zip(about, place, source, how.size, strict=True)
     ]

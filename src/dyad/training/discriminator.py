@@ -28,7 +28,8 @@ from dyad.training.integration import stock_of
 from dyad.training.integration_recipes import Stock
 from dyad.training.loop import LOG, Batch, Loop, Outcome
 from dyad.training.pair_loss import PairLoss, in_the_way
-from dyad.training.program import card, command_of, halved, run
+from dyad.training.peers import Peers
+from dyad.training.program import card, command_of, halved, keep, run
 from dyad.training.recipes import HELD_OUT, Optimisation, TrainingRecipe, as_json, recipe_of
 
 logger = logging.getLogger(__name__)
@@ -140,8 +141,9 @@ def train_discriminator(
     """
     deadline = None if minutes is None else time.monotonic() + 60 * minutes
     output.mkdir(parents=True, exist_ok=True)
-    troupe = stock_of(output / "stock.npz", recipe.stock, recipe.seed)
-    held = stock_of(output / "held.npz", recipe.held_stock, HELD_OUT)
+    with Peers.here().first_alone():
+        troupe = stock_of(output / "stock.npz", recipe.stock, recipe.seed)
+        held = stock_of(output / "held.npz", recipe.held_stock, HELD_OUT)
     where = device_named(device)
     source = branch_batches(held, recipe.data, HELD_OUT, 0)
     judge = PairJudge([next(source) for _ in range(recipe.held_out)], recipe)
@@ -171,7 +173,7 @@ def train_discriminator(
         data="pairs in gatherings of dyad.synthetic, with simulated errors; seeds below 2^31, judged on 2^31",
         skeleton="body17",
     )
-    Checkpoint(NETWORK, halved(outcome.network), as_json(recipe.arguments), about).save(output / WEIGHTS)
+    keep(Checkpoint(NETWORK, halved(outcome.network), as_json(recipe.arguments), about), output / WEIGHTS)
     return outcome
 
 

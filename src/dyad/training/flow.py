@@ -25,7 +25,7 @@ from dyad.models.raft import raft_small
 from dyad.synthetic.samples import Sample
 from dyad.training.hardware import cores, device_named
 from dyad.training.loop import LOG, Batch, Loop, Outcome
-from dyad.training.program import LOOP, card, command_of, halved, run
+from dyad.training.program import LOOP, card, command_of, halved, keep, run
 from dyad.training.recipes import FLOW, FlowRecipe, recipe_of
 from dyad.training.worlds import batches, check_workers, held_out, on_people, workers_for
 
@@ -121,7 +121,7 @@ def train_flow(
         iterations=recipe.judged,
         metrics_of_no_motion=judge.still if outcome.metrics else {},
     )
-    Checkpoint(NETWORK, halved(outcome.network), about=about).save(output / WEIGHTS)
+    keep(Checkpoint(NETWORK, halved(outcome.network), about=about), output / WEIGHTS)
     return outcome
 
 

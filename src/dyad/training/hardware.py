@@ -6,14 +6,21 @@ import platform
 import torch
 
 from dyad.core.errors import BadUsage
+from dyad.training.peers import local_rank
 
 
 def device_named(name: str) -> torch.device:
-    """The device of a name; "auto" takes a GPU where there is one. BadUsage for one that is not there."""
+    """The device of a name; "auto" takes a GPU where there is one. BadUsage for one that is not there.
+
+    Under torchrun, "auto" and "cuda" are the GPU with the number of the process on its machine.
+    """
+    own = local_rank()
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        device = torch.device(name)
+        device = torch.device("cuda", own) if name == "cuda" and own is not None else torch.device(name)
+        if device.type == "cuda" and own is not None:
+            torch.cuda.set_device(device)
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
         raise BadUsage(f"--device takes auto, cpu, cuda or mps, and one that is here, got {name!r}") from error

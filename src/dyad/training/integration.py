@@ -29,7 +29,8 @@ from dyad.training.hardware import device_named
 from dyad.training.integration_recipes import INTEGRATION, IntegrationRecipe, Stock
 from dyad.training.loop import LOG, Batch, Loop, Outcome
 from dyad.training.pair_loss import Implausible
-from dyad.training.program import card, command_of, halved, run
+from dyad.training.peers import Peers
+from dyad.training.program import card, command_of, halved, keep, run
 from dyad.training.recipes import HELD_OUT, as_json, recipe_of
 
 logger = logging.getLogger(__name__)
@@ -117,8 +118,9 @@ def train_integration(
     """
     deadline = None if minutes is None else time.monotonic() + 60 * minutes
     output.mkdir(parents=True, exist_ok=True)
-    troupe = stock_of(output / "stock.npz", recipe.stock, recipe.seed)
-    held = stock_of(output / "held.npz", recipe.held_stock, HELD_OUT)
+    with Peers.here().first_alone():
+        troupe = stock_of(output / "stock.npz", recipe.stock, recipe.seed)
+        held = stock_of(output / "held.npz", recipe.held_stock, HELD_OUT)
     where = device_named(device)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
@@ -150,7 +152,9 @@ def train_integration(
         skeleton="body17",
     )
     tensors = halved(outcome.network)
-    Checkpoint(recipe.network, tensors, as_json(recipe.arguments), about).save(output / f"{recipe.network}.safetensors")
+    keep(
+        Checkpoint(recipe.network, tensors, as_json(recipe.arguments), about), output / f"{recipe.network}.safetensors"
+    )
     return outcome
 
 

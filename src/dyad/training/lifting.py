@@ -18,7 +18,7 @@ from dyad.training.hardware import device_named
 from dyad.training.lifting_data import Actors, Lessons
 from dyad.training.lifting_motion import bodies, clips
 from dyad.training.loop import LOG, Batch, Loop, Outcome
-from dyad.training.program import card, command_of, halved, run
+from dyad.training.program import card, command_of, halved, keep, run
 from dyad.training.recipes import HELD_OUT, recipe_of
 from dyad.training.recipes_lifting import LIFTING, LiftingLoss, LiftingRecipe
 
@@ -141,7 +141,7 @@ def train_lifting(
         "DeepMimic, MIT) and motion made by dyad.synthetic, on its bodies; judged on other recordings and seeds",
         skeleton=BODY17.to_json(),
     )
-    Checkpoint(NETWORK, halved(outcome.network), recipe.network, about).save(output / WEIGHTS)
+    keep(Checkpoint(NETWORK, halved(outcome.network), recipe.network, about), output / WEIGHTS)
     return outcome
 
 

@@ -62,7 +62,7 @@ class Changes:
     tilt: float = 0.7
     placed: float = 0.015
     slid: float = 0.08
-    raised: tuple[float, float] = (-0.02, 0.1)
+    raised: tuple[float, float] = (-0.09, 0.04)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 from dyad.core.errors import BadUsage, DyadError
 from dyad.core.files import whole_file
+from dyad.training.curves import Curves
+from dyad.training.peers import Peers
 from dyad.training.recipes import Optimisation, as_json
 from dyad.training.state import State, moments, restore_moments
 from dyad.training.stopping import Stop
@@ -59,6 +61,9 @@ class Loop:
     The same seed gives the same weights: whether a training was stopped and taken up again changes nothing, on a CPU
     to the last bit. Each step begins with random numbers of its own, so that none has to be kept.
 
+    Among several `Peers` each takes other batches, and a step goes along the mean of all gradients. What batch norm
+    has seen is what the first of them saw.
+
     Args:
         network: on any device; it is trained in place. loss, batches, validate: see `Loss`, `Batches`, `Validate`.
         optimisation: how. folder: for `state.safetensors` and `log.jsonl`, one JSON object a line.
@@ -88,7 +93,10 @@ class Loop:
         self.batches = batches
         self.how = optimisation
         self.folder = folder
-        self.identity = as_json(dict(identity))
+        self.peers = Peers.here()
+        # Alone or together is another training, but alone it is what it always was.
+        together = {"peers": self.peers.count} if self.peers.count > 1 else {}
+        self.identity = as_json({**identity, **together})
         self.device = device
         self.seed = seed
         self.validate = validate
@@ -102,6 +110,7 @@ class Loop:
         self.step, self.seconds = 0, 0.0
         self.sums: dict[str, Tensor] = {}
         self.metrics: Mapping[str, Any] = {}
+        self.curves = Curves(folder)
 
     def __call__(self, *, deadline: float | None = None) -> Outcome:
         """Train to the end, or to the `deadline` (of `time.monotonic`), or to a SIGTERM or Ctrl-C.
@@ -110,14 +119,21 @@ class Loop:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         self._resume()
+        self.peers.begin_alike(self.network, self.step)
         stopped = None
-        with Stop(deadline) as stop, _own_random_numbers(self.device), _quick_convolutions(self.device):
+        with (
+            self.curves.from_step(self.step),
+            Stop(deadline) as stop,
+            _own_random_numbers(self.device),
+            _quick_convolutions(self.device),
+        ):
             if self.step < self.how.steps:
                 # Nothing rendered beforehand where there is nothing left to do.
                 stopped = self._train(stop)
             if stopped is None and self.validate is not None and self.metrics.get("step") != self.step:
                 self._judge(self.validate)
                 self._save()
+            self.peers.agreed(None)
         return Outcome(self.judged.eval(), self.step, self.seconds, stopped, self.metrics)
 
     @property
@@ -128,14 +144,12 @@ class Loop:
     def _train(self, stop: Stop) -> str | None:
         before, began = self.seconds, time.monotonic()
         self.network.train()
-        source = self.batches(self.step)
-        while self.step < self.how.steps and stop.why is None:
-            try:
-                batch = next(source)
-            except RuntimeError:
-                # A signal to the whole group of processes ends the workers as well.
-                if stop.told is None:
-                    raise
+        source, why = self.batches(self._turn), None
+        while self.step < self.how.steps:
+            why = stop.why
+            batch = self._next(source, stop) if why is None else None
+            why = self.peers.agreed(stop.told if batch is None and why is None else why)
+            if why is not None or batch is None:
                 break
             self._learn(batch)
             self.step += 1
@@ -147,10 +161,25 @@ class Loop:
             if self.step % self.every["save"] == 0:
                 self._save()
         self._save()
-        return stop.why if self.step < self.how.steps else None
+        return why if self.step < self.how.steps else None
+
+    @property
+    def _turn(self) -> int:
+        """Which batch is this one's: peers take theirs from parts of the sequence that do not meet."""
+        return self.step + self.peers.rank * self.how.steps
+
+    @staticmethod
+    def _next(source: Iterator[Batch], stop: Stop) -> Batch | None:
+        try:
+            return next(source)
+        except RuntimeError:
+            # A signal to the whole group of processes ends the workers as well.
+            if stop.told is None:
+                raise
+            return None
 
     def _learn(self, batch: Batch) -> None:
-        torch.manual_seed(self.seed * 1_000_003 + self.step)
+        torch.manual_seed(self.seed * 1_000_003 + self._turn)
         rate = self.how.rate_at(self.step)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
@@ -159,6 +188,7 @@ class Loop:
             told = self.loss(self.network, batch)
         self.optimiser.zero_grad(set_to_none=True)
         self.scaler.scale(told["loss"]).backward()
+        self.peers.share_gradients(p for group in self.optimiser.param_groups for p in group["params"])
         self.scaler.unscale_(self.optimiser)
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.how.clip)
         self.scaler.step(self.optimiser)
@@ -172,6 +202,9 @@ class Loop:
                 self._average()
 
     def _judge(self, validate: Validate) -> None:
+        if not self.peers.first:
+            self.metrics = {"step": self.step}
+            return
         self.metrics = {"step": self.step, **validate(self.judged)}
         self._write({"step": self.step, "seconds": round(self.seconds, 3), "metrics": dict(self.metrics)})
         self.network.train()
@@ -193,7 +226,7 @@ class Loop:
         return torch.autocast(self.device.type, dtype=_KINDS[self.how.precision])
 
     def _log(self) -> None:
-        sums = {name: float(value) for name, value in self.sums.items()}
+        sums = {name: float(value) for name, value in self.peers.mean(self.sums).items()}
         self.sums = {}
         steps = sums.pop("steps")
         means = {name: value / steps for name, value in sums.items()}
@@ -206,11 +239,17 @@ class Loop:
         self._write({"step": self.step, "seconds": round(self.seconds, 3), "rate": rate, **means})
 
     def _write(self, line: Mapping[str, Any]) -> None:
+        if not self.peers.first:
+            return
         logger.info("%s", json.dumps(line))
         with (self.folder / LOG).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
+        self.curves.add(line)
 
     def _save(self) -> None:
+        self.sums = self.peers.mean(self.sums)
+        if not self.peers.first:
+            return
         tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
         if self.mean is not None:
             tensors |= {f"mean.{name}": value for name, value in self.mean.state_dict().items()}
@@ -222,7 +261,8 @@ class Loop:
     def _resume(self) -> None:
         if not (self.folder / STATE).is_file():
             # The log of a training that left no state is of no use.
-            (self.folder / LOG).unlink(missing_ok=True)
+            if self.peers.first:
+                (self.folder / LOG).unlink(missing_ok=True)
             return
         state = State.load(self.folder / STATE)
         if dict(state.identity) != self.identity:
@@ -238,7 +278,8 @@ class Loop:
             self.scaler.load_state_dict(dict(state.scaler))
         self.sums = {name: value.to(self.device) for name, value in state.part("sums").items()}
         self.step, self.seconds, self.metrics = state.step, state.seconds, state.metrics
-        self._forget_after(state.step)
+        if self.peers.first:
+            self._forget_after(state.step)
         logger.info("going on after step %d of %d", state.step, self.how.steps)
 
     def _forget_after(self, step: int) -> None:

@@ -14,8 +14,10 @@ from torch import Tensor, nn
 
 from dyad import __version__
 from dyad.core.errors import DyadError
+from dyad.models.checkpoints import Checkpoint
 from dyad.training.hardware import hardware
 from dyad.training.loop import Outcome
+from dyad.training.peers import Peers, local_rank
 from dyad.training.recipes import TrainingRecipe
 
 logger = logging.getLogger(__name__)
@@ -60,12 +62,15 @@ def run(
     given = {name: value for name, value in vars(parser.parse_args(words)).items() if value is not None}
     policy = {name: given.pop(name) for name in ("device", *loop) if name in given}
     output, preset = given.pop("output"), given.pop("preset")
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s")
+    level = logging.INFO if not local_rank() else logging.WARNING
+    logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s %(message)s")
     try:
         outcome = train(output, preset, given, **policy)
     except DyadError as error:
         logger.error("%s", error)
         return error.exit_status
+    finally:
+        Peers.part()
     logger.info("%s", json.dumps({"step": outcome.step, "stopped": outcome.stopped, "metrics": dict(outcome.metrics)}))
     return 0
 
@@ -79,6 +84,7 @@ def card(
         "recipe": recipe.to_json(places=False),
         **about,
         "hardware": hardware(device),
+        **({"processes": Peers.here().count} if Peers.here().count > 1 else {}),
         "steps": outcome.step,
         "seconds": round(outcome.seconds),
         "stopped": outcome.stopped,
@@ -87,6 +93,12 @@ def card(
         "command": command,
         "curve": curve(log),
     }
+
+
+def keep(checkpoint: Checkpoint, path: Path) -> None:
+    """Write weights; of several processes that trained together the first does it."""
+    if Peers.here().first:
+        checkpoint.save(path)
 
 
 def curve(log: Path) -> list[dict[str, Any]]:

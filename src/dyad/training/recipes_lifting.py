@@ -87,7 +87,7 @@ LIFTING: dict[str, LiftingRecipe] = {
     ),
     # One core that multiplies bfloat16, three quarters of an hour where it has nothing else to do.
     "laptop": LiftingRecipe(
-        Optimisation(steps=14000, rate=1.2e-3, warm_up=0.01, averaging=0.997, precision="bfloat16"),
+        Optimisation(steps=16000, rate=1.2e-3, warm_up=0.01, averaging=0.997, precision="bfloat16"),
         made=140,
         graph=16,
         width=448,

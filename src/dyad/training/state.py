@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dyad.core.errors import BadInput
+from dyad.core.errors import BadInput, one_line
 from dyad.core.files import whole_file
 
 SCHEMA = "dyad-training/1"
@@ -64,13 +64,19 @@ class State:
             with safe_open(path, "pt") as file:
                 header = json.loads((file.metadata() or {}).get(_KEY, "null"))
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (SafetensorError, OSError, ValueError) as error:
+        except (SafetensorError, OSError, ValueError, RecursionError) as error:
             raise BadInput(
-                f"{path} is no whole state of a training ({str(error)[:120]}); remove it to begin anew"
+                f"{path} is no whole state of a training ({one_line(error)[:120]}); remove it to begin anew"
             ) from error
-        if not isinstance(header, dict) or header.pop("schema", None) != SCHEMA:
+        if not isinstance(header, dict) or header.pop("schema", None) != SCHEMA or not _sound(header):
             raise BadInput(f"{path} is no state of a training ({SCHEMA}); remove it to begin anew")
         return cls(tensors=tensors, **header)
+
+
+def _sound(header: dict[str, Any]) -> bool:
+    """Whether a header says what `save` says, each of its kind."""
+    kinds = {"step": int, "seconds": int | float, "identity": dict, "scaler": dict, "metrics": dict}
+    return set(header) == set(kinds) and all(isinstance(header[name], kind) for name, kind in kinds.items())
 
 
 def moments(optimiser: torch.optim.Optimizer, network: nn.Module) -> dict[str, Tensor]:

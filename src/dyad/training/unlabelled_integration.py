@@ -1,9 +1,12 @@
-"""What losses without labels make of a network that integrates: table 2 of [TB], in small.
+"""What crowds without labels teach a network that integrates: table 2 of [TB], in small.
 
-The network goes on from where the labelled training left it, on crowds whose truth is not looked at and whose branches
-err more than those it knew. E_rep: the fused pose against the 2D joints, by their confidence. E_mp: the fused pose
-turned about the vertical by a random angle, estimated anew as the branches err, fused again and turned back. "dis":
-what the discriminators make of the fused pairs.
+A teacher, the network as the labelled training left it, fuses crowds whose truth is not looked at and whose branches
+err more than those it knew. Its answers are the pseudo-labels of a student, which sees less of the estimates than the
+teacher did and goes on with labelled crowds as well. Pseudo-labels count by softmax(-E / r) over the batch, r the
+epoch, so that easy ones come first (equation 15 with the sign that its text means). E is E_rep, the fused pose
+against the 2D joints by their confidence (equation 10), or E_mp, the fused pose turned about the vertical by a random
+angle, estimated anew as the branches err, fused again and turned back (equation 11), or both. "dis": the student also
+pays for what the discriminators tell from true pairs.
 """
 
 import copy
@@ -22,37 +25,50 @@ from dyad.stages.plausibility import WEIGHTS
 from dyad.stages.simulated_branches import simulate_branch
 from dyad.synthetic.gatherings import Troupe
 from dyad.training.branch_batches import ERRORS, BranchData, branch_batches
-from dyad.training.integration import fuse
+from dyad.training.integration import PoseLoss, fuse
+from dyad.training.integration_recipes import INTEGRATION
 from dyad.training.loop import Batch
 from dyad.training.pair_loss import Implausible
 
 _ROOT = BODY17.index(BODY17.root)
 _SEED = 77
+# Confidence of 2D joints below which they are taken for hidden.
+_UNSEEN = 0.3
 
 
 @dataclass(frozen=True)
 class Unlabelled:
-    """Weights of the losses: of E_rep and E_mp, m, and of the discriminators' −log C."""
+    """Which errors weigh the pseudo-labels, E_rep and E_mp, and the weight of the discriminators' -log C.
 
-    reprojection: float = 0.0
-    perspective: float = 0.0
+    pseudo: weight of the pseudo-labels beside the labels; 0 leaves labels alone.
+    """
+
+    pseudo: float = 1.0
+    reprojection: bool = False
+    perspective: bool = False
     plausible: float = 0.0
 
 
 TABLE2: Mapping[str, Unlabelled] = {
-    "Rep": Unlabelled(reprojection=1.0),
-    "MP": Unlabelled(perspective=1.0),
-    "Rep+dis": Unlabelled(reprojection=1.0, plausible=0.03),
-    "Rep+MP+dis": Unlabelled(reprojection=1.0, perspective=1.0, plausible=0.03),
+    "labelled alone": Unlabelled(pseudo=0.0),
+    "Rep": Unlabelled(reprojection=True),
+    "MP": Unlabelled(perspective=True),
+    "Rep+dis": Unlabelled(reprojection=True, plausible=0.003),
+    "Rep+MP+dis": Unlabelled(reprojection=True, perspective=True, plausible=0.003),
 }
 
 
 @dataclass(frozen=True)
 class UnlabelledData:
-    """Crowds: companies in the stock, and how branches err there."""
+    """Crowds: companies in the stock, and how branches err there; `less`: what the student sees less of the estimates.
+
+    epoch: steps of one.
+    """
 
     pairs: int = 24
     singles: int = 60
+    less: float = 0.25
+    epoch: int = 50
     batches: BranchData = field(
         default_factory=lambda: BranchData(
             unpaired=0.0,
@@ -73,27 +89,32 @@ def without_labels(
     discriminator: str = WEIGHTS,
     data: UnlabelledData | None = None,
 ) -> nn.Module:
-    """A copy of the network after so many steps; truth enters neither the losses nor the choice of when to stop."""
+    """The student after so many steps; the truth of crowds without labels enters neither losses nor the choice of when
+    to stop. The teacher stays as it is.
+    """
     data = data or UnlabelledData()
     rng = np.random.default_rng(_SEED)
     stock = troupe or Troupe.rehearse(rng, pairs=data.pairs, singles=data.singles, motions=motions)
+    teacher = copy.deepcopy(network).requires_grad_(False).eval()
     student = copy.deepcopy(network).requires_grad_(True).train()
     odd = Implausible(Checkpoint.load(find_weights(discriminator)).build().float()) if losses.plausible else None
     optimiser = torch.optim.AdamW(student.parameters(), lr=rate, weight_decay=0.0)
-    source = branch_batches(stock, data.batches, _SEED, 0)
+    unlabelled = branch_batches(stock, data.batches, _SEED, 0)
+    labelled = branch_batches(stock, BranchData(), _SEED + 1, 0)
+    supervised = PoseLoss(INTEGRATION["laptop"])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(_SEED)
         for step in range(steps):
-            batch = next(source)
-            found = fuse(student, batch)[0].float()
-            there = torch.isfinite(found[..., 0, 0])
-            pose = torch.where(there[..., None, None], found, 0.0)
-            loss = losses.reprojection * reprojection(pose, there, batch)
-            if losses.perspective:
-                loss = loss + losses.perspective * perspective(student, pose, there, batch, step, data.batches)
+            batch = {name: value for name, value in next(unlabelled).items() if name not in ("truth", "hidden")}
+            with torch.no_grad():
+                pseudo = fuse(teacher, batch)[0].float()
+                error = disagreement(teacher, pseudo, batch, losses, step, data.batches)
+            weight = easy_first(error, 1 + step // data.epoch)
+            found = fuse(student, seen_less(batch, data.less, step))[0].float()
+            loss = supervised(student, next(labelled))["loss"] + losses.pseudo * weighed(found, pseudo, weight)
             if odd is not None:
-                whole = torch.where(there[..., None, None], found, batch["poses"][:, :, 0])
-                loss = loss + losses.plausible * odd(whole, batch)
+                whole = torch.where(torch.isfinite(found), found, pseudo.nan_to_num())
+                loss = loss + losses.plausible * odd(whole, {**batch, "truth": pseudo})
             if not torch.isfinite(loss):
                 continue
             optimiser.zero_grad()
@@ -103,19 +124,65 @@ def without_labels(
     return student.eval().requires_grad_(False)
 
 
+def easy_first(error: Tensor, epoch: int) -> Tensor:
+    """softmax(-E / r) over all that is known of `error` (N, T), in units of its mean, times their count; 0 for NaN.
+
+    Equation 15 of [TB]; printed without the minus sign, which would prefer what is wrong.
+    """
+    known = torch.isfinite(error)
+    scale = error[known].mean().clamp(min=1e-6) if known.any() else error.new_ones(())
+    score = torch.where(known, -error / (scale * epoch), -torch.inf)
+    return score.flatten().softmax(0).view(error.shape).nan_to_num() * known.sum()
+
+
+def disagreement(
+    teacher: nn.Module, pseudo: Tensor, batch: Batch, losses: Unlabelled, step: int, data: BranchData
+) -> Tensor:
+    """E (N, T) of pseudo-labels in m; NaN where nobody is."""
+    there = torch.isfinite(pseudo[..., 0, 0])
+    pose = torch.where(there[..., None, None], pseudo, 0.0)
+    error = torch.zeros_like(pose[..., 0, 0])
+    if losses.reprojection:
+        error = error + reprojection(pose, there, batch)
+    if losses.perspective:
+        error = error + perspective(teacher, pose, there, batch, step, data)
+    return torch.where(there, error, torch.nan)
+
+
+def seen_less(batch: Batch, share: float, step: int) -> dict[str, Tensor]:
+    """The batch without some limbs of some estimates, the same in all frames."""
+    random = torch.Generator().manual_seed(_SEED * 100_019 + step)
+    n, _, k, j = batch["confidence"].shape
+    gone = (torch.rand(n, 1, k, j, generator=random) < share).expand_as(batch["confidence"])
+    return {
+        **batch,
+        "poses": torch.where(gone[..., None], torch.nan, batch["poses"]),
+        "confidence": torch.where(gone, 0.0, batch["confidence"]),
+    }
+
+
+def weighed(found: Tensor, pseudo: Tensor, weight: Tensor) -> Tensor:
+    """Mean distance in m of joints (N, T, J, 3) about the root, and of the root's direction, by the weights (N, T)."""
+    both = torch.isfinite(found[..., 0, 0]) & torch.isfinite(pseudo[..., 0, 0])
+    found, pseudo = (torch.where(both[..., None, None], each, 0.0) for each in (found, pseudo))
+    off = (found - found[:, :, _ROOT, None]) - (pseudo - pseudo[:, :, _ROOT, None])
+    length = (off.square().sum(-1) + 1e-8).sqrt().mean(-1)
+    return (weight * both * length).sum() / both.sum().clamp(min=1)
+
+
 def reprojection(pose: Tensor, there: Tensor, batch: Batch) -> Tensor:
-    """E_rep in m at the distance of the person: joints from their rays, by the rays' confidence."""
+    """E_rep (N, T) in m at the distance of the person: joints from their rays, by the rays' confidence."""
     depth = pose[..., 2:].clamp(min=0.3)
     known = torch.isfinite(batch["rays"]).all(-1) & there[..., None]
     off = torch.where(known[..., None], pose[..., :2] / depth - batch["rays"].nan_to_num(), 0.0)
     far = pose[:, :, _ROOT, 2].detach().clamp(0.3, 30)[..., None]
     weight = torch.where(known, batch["ray_confidence"], 0.0)
     length = (off.square().sum(-1) + 1e-8).sqrt() * far
-    return (length.clamp(max=1.0) * weight).sum() / weight.sum().clamp(min=1)
+    return (length.clamp(max=1.0) * weight).sum(-1) / weight.sum(-1).clamp(min=1e-3)
 
 
 def perspective(network: nn.Module, pose: Tensor, there: Tensor, batch: Batch, step: int, data: BranchData) -> Tensor:
-    """E_mp in m: how far the pose, turned, seen anew, fused and turned back, comes out from itself."""
+    """E_mp (N, T) in m: how far the pose, turned, seen anew, fused and turned back, comes out from itself."""
     random = torch.Generator().manual_seed(_SEED * 100_003 + step)
     angle = (torch.rand(len(pose), generator=random) * 2 - 1) * math.pi
     turn = _about_vertical(angle)
@@ -123,8 +190,9 @@ def perspective(network: nn.Module, pose: Tensor, there: Tensor, batch: Batch, s
     turned = torch.einsum("nij,ntkj->ntki", turn, pose - root) + root
     solid = torch.where(there[..., None, None], turned, turned.new_tensor((0.0, 0.0, 4.0))).detach()
     nobody = torch.full_like(solid, torch.nan)
+    unseen = batch["ray_confidence"] < _UNSEEN
     said = [
-        simulate_branch(solid, batch["hidden"], nobody, batch["step"], [data.errors[name]] * len(pose), random)
+        simulate_branch(solid, unseen, nobody, batch["step"], [data.errors[name]] * len(pose), random)
         for name in ("top-down", "bottom-up")
     ]
     rays = solid[..., :2] / solid[..., 2:].clamp(min=0.3)
@@ -144,7 +212,7 @@ def perspective(network: nn.Module, pose: Tensor, there: Tensor, batch: Batch, s
     again = torch.where(known[..., None, None], again, solid)
     back = torch.einsum("nji,ntkj->ntki", turn, again - again[:, :, _ROOT, None])
     off = (back - (pose - root)).square().sum(-1)
-    return ((off + 1e-8).sqrt().mean(-1) * known).sum() / known.sum().clamp(min=1)
+    return (off + 1e-8).sqrt().mean(-1) * known
 
 
 def _about_vertical(angle: Tensor) -> Tensor:

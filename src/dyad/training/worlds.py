@@ -120,7 +120,7 @@ def batches(recipe: FlowRecipe, start: int, *, workers: int) -> Iterator[Batch]:
         batch_size=None,
         num_workers=workers,
         prefetch_factor=ahead if workers else None,
-        worker_init_fn=_deaf if workers else None,
+        worker_init_fn=deaf if workers else None,
     )
     stream = iter(loader)
     while True:
@@ -132,7 +132,7 @@ def held_out(recipe: FlowRecipe, *, workers: int) -> list[Sample]:
     """The pairs to judge by; the same for every training on the same worlds."""
     scenes = HeldOutScenes(recipe.worlds, scenes=-(-recipe.held_out // 2))
     _compile(scenes.mix, workers)
-    loader = DataLoader(scenes, batch_size=None, num_workers=workers, worker_init_fn=_deaf if workers else None)
+    loader = DataLoader(scenes, batch_size=None, num_workers=workers, worker_init_fn=deaf if workers else None)
     return [sample for samples in loader for sample in samples][: recipe.held_out]
 
 
@@ -142,7 +142,7 @@ def _compile(mix: Mix, workers: int) -> None:
         next(mix.of_scene(0))
 
 
-def _deaf(worker: int) -> None:
+def deaf(worker: int) -> None:
     """A signal may reach every process of a group; only the training itself should decide what it means.
 
     Workers end when the training tells them to, or is gone.

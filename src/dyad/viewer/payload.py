@@ -1,6 +1,5 @@
-"""What the page knows of a run: integers in small units and null for what is missing, so that the file stays small."""
+"""What the page knows of a run, or of two: whole numbers in small units, packed, so that the page opens quickly."""
 
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -9,23 +8,96 @@ from torch import Tensor
 
 from dyad.core.tracks import Flag, Tracks
 from dyad.viewer import palette
+from dyad.viewer.comparison import Comparison
+from dyad.viewer.packing import pack
+from dyad.viewer.summary import SOLE, standing_height, summarise
 
-SCHEMA = "dyad-report/1"
+SCHEMA = "dyad-report/2"
 
 # Feet a little under the lowest joints that noise alone puts there.
 _LOW_SHARE = 0.02
 _FEET = ("ankle", "heel", "foot", "toe")
-# From the joints that end the chains to the ground and to the crown.
-_SOLE = 0.08
+# The two runs of a comparison: one colour each.
+_SIDES = ("A", "B")
+_SIDE_COLOURS = (palette.COLOURS[0], palette.COLOURS[1])
 
 
 def build(tracks: Tracks, *, video: dict[str, Any], run: dict[str, Any], notes: list[str]) -> dict[str, Any]:
     """The page's data, ready for `json.dumps(…, allow_nan=False)`.
 
     xy is in 0.1 px, xyz and sigma (of the root, root of the mean square over joints where it has none) in mm,
-    confidence and agreement in percent; `agreement` is None where no flow was asked. `runs` are [first timeline
-    position, number of frames, filled].
+    confidence and agreement in percent, all packed (`packing.pack`); `agreement` is None where no flow was asked.
+    `runs` are [first timeline position, number of frames, filled].
     """
+    floor = ground(tracks)
+    told = {entry["id"]: entry for entry in summarise(tracks, floor["up"], run)}
+    people = [
+        _person(tracks, person, colour) | {"summary": told[person]}
+        for person, colour in palette.assign(tracks.people).items()
+    ]
+    return _page(tracks, video, run, notes, floor) | {"people": people}
+
+
+def build_comparison(
+    comparison: Comparison,
+    *,
+    names: tuple[str, str],
+    video: dict[str, Any],
+    runs: tuple[dict[str, Any], dict[str, Any]],
+    notes: list[str],
+) -> dict[str, Any]:
+    """The data of a page with two runs: as of one, with the people of both, and `comparison`.
+
+    The timeline, the floor and the camera are the first run's. A person has besides: `side` (0 or 1), `name`,
+    `partner` (place in `people` of who it mostly is in the other run, or -1) and `apart` (mm, a row).
+    """
+    first, second = comparison.first, comparison.second
+    floor = ground(first)
+    people: list[dict[str, Any]] = []
+    for side, (tracks, run) in enumerate(zip((first, second), runs, strict=True)):
+        told = {entry["id"]: entry for entry in summarise(tracks, floor["up"], run)}
+        for person in tracks.people:
+            rows = tracks.rows(person).numpy()
+            extra = {
+                "side": side,
+                "name": f"{_SIDES[side]}{person}",
+                "apart": pack(comparison.apart[side][rows], 1000),
+                "summary": told[person],
+            }
+            people.append(_person(tracks, person, _SIDE_COLOURS[side]) | extra)
+    people = _beside_each_other(people, comparison)
+    facts = comparison.facts()
+    sides = [
+        {"letter": letter, "name": name, "colour": palette.hexadecimal(colour), "quality": quality}
+        for letter, name, colour, quality in zip(_SIDES, names, _SIDE_COLOURS, facts["runs"], strict=True)
+    ]
+    run = {f"{letter}: {name}": run for letter, name, run in zip(_SIDES, names, runs, strict=True)}
+    page = _page(first, video, run, notes, floor)
+    return page | {"people": people, "comparison": {**facts, "sides": sides}}
+
+
+def _beside_each_other(people: list[dict[str, Any]], comparison: Comparison) -> list[dict[str, Any]]:
+    """Partners next to one another, each with the other's place."""
+    mates: dict[tuple[int, int], tuple[int, int]] = {}
+    for pair in comparison.pairs:
+        a, b = (0, pair.first), (1, pair.second)
+        if a not in mates and b not in mates:
+            mates[a], mates[b] = b, a
+
+    def order(one: dict[str, Any]) -> tuple[int, int, int]:
+        key = (one["side"], one["id"])
+        mate = mates.get(key)
+        lead = key if one["side"] == 0 or mate is None else mate
+        return (1 if mate is None and one["side"] else 0, lead[1], one["side"])
+
+    ordered = sorted(people, key=order)
+    places = {(one["side"], one["id"]): place for place, one in enumerate(ordered)}
+    return [one | {"partner": places.get(mates.get((one["side"], one["id"]), (-1, -1)), -1)} for one in ordered]
+
+
+def _page(
+    tracks: Tracks, video: dict[str, Any], run: dict[str, Any], notes: list[str], floor: dict[str, Any]
+) -> dict[str, Any]:
     width, height = tracks.camera.size
     names = tracks.skeleton.names
     return {
@@ -45,12 +117,12 @@ def build(tracks: Tracks, *, video: dict[str, Any], run: dict[str, Any], notes: 
             "centre": tracks.camera.centre.reshape(-1, 2)[0].tolist(),
             "source": tracks.camera.source,
         },
-        "ground": ground(tracks),
+        "ground": floor,
         "coverage": coverage(tracks),
         "flags": {str(flag.value): flag.meaning for flag in Flag},
-        "people": [_person(tracks, person, colour) for person, colour in palette.assign(tracks.people).items()],
         "run": _plain(run),
         "notes": [str(note) for note in notes],
+        "comparison": None,
     }
 
 
@@ -78,28 +150,7 @@ def ground(tracks: Tracks) -> dict[str, Any]:
     heights = -tracks.xyz[:, feet or slice(None), 1].double()
     heights = heights[torch.isfinite(heights)]
     lowest = float(torch.quantile(heights[:1_000_000], _LOW_SHARE)) if len(heights) else -1.0
-    return {"up": [0.0, -1.0, 0.0], "offset": round(_SOLE - lowest, 4), "source": "assumed"}
-
-
-def standing_height(tracks: Tracks, rows: Tensor) -> float | None:
-    """A person's height in m: lengths of the bones from sole to crown, median over frames; None without such joints."""
-    names = tracks.skeleton.names
-
-    def distance(a: str, b: str) -> Tensor:
-        lengths = (tracks.xyz[rows, names.index(a)] - tracks.xyz[rows, names.index(b)]).norm(dim=-1)
-        return lengths[torch.isfinite(lengths)].median()
-
-    trunk = [chain for chain in (("pelvis", "spine", "neck"), ("pelvis", "neck")) if set(chain) <= set(names)]
-    head = [chain for chain in (("neck", "nose", "head_top"), ("neck", "head_top")) if set(chain) <= set(names)]
-    legs = [f"{side}_{joint}" for side in ("left", "right") for joint in ("hip", "knee", "ankle")]
-    if not trunk or not head or not set(legs) <= set(names):
-        return None
-    total = sum(float(distance(a, b)) for chain in (trunk[0], head[0]) for a, b in pairwise(chain))
-    for side in ("left", "right"):
-        total += 0.5 * sum(
-            float(distance(f"{side}_{a}", f"{side}_{b}")) for a, b in (("hip", "knee"), ("knee", "ankle"))
-        )
-    return round(total + _SOLE, 3) if np.isfinite(total) else None
+    return {"up": [0.0, -1.0, 0.0], "offset": round(SOLE - lowest, 4), "source": "assumed"}
 
 
 def _person(tracks: Tracks, person: int, colour: palette.RGB) -> dict[str, Any]:
@@ -111,15 +162,19 @@ def _person(tracks: Tracks, person: int, colour: palette.RGB) -> dict[str, Any]:
     overall = sigma.square().sum(-1).nanmean(-1).sqrt()
     return {
         "id": person,
+        "side": 0,
+        "name": str(person),
+        "partner": -1,
+        "apart": None,
         "colour": palette.hexadecimal(colour),
         "height": standing_height(tracks, rows),
         "runs": _runs(place.tolist(), tracks.filled[rows].tolist()),
-        "xy": _integers(tracks.xy[rows], 10),
-        "confidence": _integers(tracks.confidence[rows], 100),
-        "xyz": _integers(tracks.xyz[rows], 1000),
-        "sigma": _integers(torch.where(torch.isfinite(root), root, overall), 1000),
-        "agreement": _integers(agreement, 100) if torch.isfinite(agreement).any() else None,
-        "flags": tracks.flags[rows].tolist(),
+        "xy": pack(tracks.xy[rows], 10),
+        "confidence": pack(tracks.confidence[rows], 100),
+        "xyz": pack(tracks.xyz[rows], 1000),
+        "sigma": pack(torch.where(torch.isfinite(root), root, overall), 1000),
+        "agreement": pack(agreement, 100) if torch.isfinite(agreement).any() else None,
+        "flags": pack(tracks.flags[rows], 1),
     }
 
 
@@ -131,14 +186,6 @@ def _runs(places: list[int], filled: list[bool]) -> list[list[int]]:
         else:
             runs.append([place, 1, int(is_filled)])
     return runs
-
-
-def _integers(values: Tensor, per_unit: int) -> list[int | None]:
-    """Rounded multiples of 1/per_unit, flat; None for what is missing or beyond any picture or place."""
-    scaled = (values.double() * per_unit).reshape(-1).numpy()
-    good = np.isfinite(scaled) & (np.abs(scaled) < 1e9)
-    whole = np.rint(np.where(good, scaled, 0)).astype(np.int64).tolist()
-    return whole if good.all() else [value if keep else None for value, keep in zip(whole, good.tolist(), strict=True)]
 
 
 def _plain(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""One self-contained HTML page about a run: the video with everyone's skeleton, everyone in space, a timeline."""
+"""One self-contained HTML page about a run, or about two: the video with skeletons, the people in space, a timeline."""
 
 import base64
 import hashlib
@@ -15,6 +15,7 @@ from dyad.core.errors import BadInput
 from dyad.core.files import whole_file
 from dyad.core.tracks import Tracks
 from dyad.viewer import payload
+from dyad.viewer.comparison import Comparison
 
 # Larger videos stay beside the page, which then opens quickly and does not fill the browser's memory.
 EMBED_LIMIT = 40_000_000
@@ -47,20 +48,52 @@ def write_report(
     path = Path(path)
     about, data = _place_video(video, path, embed_limit)
     content = payload.build(tracks, video=about, run=run, notes=list(notes or []))
-    script = _asset("report.js")
+    return _write(path, f"{tracks.video or 'Untitled video'} · Dyad", content, data)
+
+
+def write_comparison(
+    path: str | Path,
+    comparison: Comparison,
+    *,
+    names: tuple[str, str],
+    video: Path | None,
+    runs: tuple[dict[str, Any], dict[str, Any]] = ({}, {}),
+    notes: list[str] | None = None,
+    embed_limit: int = EMBED_LIMIT,
+) -> Path:
+    """Write the page of two runs on one video; see `write_report`.
+
+    Args:
+        names: what the runs are called. video: the clip of the first run. runs: what each `run.json` holds.
+
+    Raises:
+        BadInput: the video is not there.
+    """
+    path = Path(path)
+    about, data = _place_video(video, path, embed_limit)
+    content = payload.build_comparison(comparison, names=names, video=about, runs=runs, notes=list(notes or []))
+    return _write(path, f"{names[0]} and {names[1]} · Dyad", content, data)
+
+
+def _write(path: Path, title: str, content: dict[str, Any], data: str) -> Path:
+    script = asset("report.js")
     slots = {
         "policy": _policy(script),
-        "title": html.escape(f"{tracks.video or 'Untitled video'} · Dyad"),
-        "style": _asset("report.css"),
+        "title": html.escape(title),
+        "style": asset("report.css"),
         "script": script,
         "data": _json(content),
         "video": data,
     }
-    # One pass, so that nothing that is put in can be taken for a slot.
-    page = _SLOT.sub(lambda slot: slots[slot.group(1)], _asset("report.html"))
+    page = fill(asset("report.html"), slots)
     with whole_file(path) as partial:
         partial.write_text(page, encoding="utf-8", newline="\n")
     return path
+
+
+def fill(template: str, slots: dict[str, str]) -> str:
+    """A template with its slots filled, in one pass, so that nothing that is put in can be taken for a slot."""
+    return _SLOT.sub(lambda slot: slots[slot.group(1)], template)
 
 
 def _place_video(video: Path | None, page: Path, limit: int) -> tuple[dict[str, Any], str]:
@@ -93,5 +126,6 @@ def _policy(script: str) -> str:
     )
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """The text of a file of the built page."""
     return resources.files("dyad.viewer").joinpath("assets", name).read_text(encoding="utf-8")

@@ -1,0 +1,122 @@
+"""What a run depends on, as keys: so that one that was killed goes on, and another one is not taken for it."""
+
+import json
+import logging
+import shutil
+from dataclasses import dataclass, is_dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dyad import __version__
+from dyad.core.errors import BadUsage
+from dyad.core.video import Video
+from dyad.models.checkpoints import shipped
+from dyad.models.weights import list_weights
+from dyad.refinement.inputs import digest_of
+from dyad.refinement.stage_files import described, digest
+from dyad.stages.pieces import Shelf
+
+log = logging.getLogger(__name__)
+
+STAGES = ".dyad-stages"
+"""Folder inside the output where stages lie until the run is done."""
+# What a killed process may leave there besides: files that are not whole, which start with a dot.
+_PARTIAL = (".dyad-*", *(f".{name}-*" for name in ("tracks", "overlay", "report", "run", "video")))
+
+
+@dataclass(frozen=True)
+class Resuming:
+    """How a run into a folder may go on where another one was killed.
+
+    Attributes:
+        folder: the run's output.
+        found: stands for all that detections depend on: the video's content, the camera, the detector, its weights.
+        whole: stands for all that the result depends on.
+    """
+
+    folder: Path
+    found: str
+    whole: str
+
+    @property
+    def stages(self) -> Path:
+        return self.folder / STAGES
+
+    @property
+    def shelf(self) -> Shelf:
+        return Shelf(self.stages, self.found)
+
+    def begin(self, *, resume: bool) -> None:
+        """Clear what does not belong to this run; without `resume` also what does."""
+        kept = sorted(self.stages.glob("found-*.npz"))
+        if not resume:
+            shutil.rmtree(self.stages, ignore_errors=True)
+            return
+        own = [path for path in kept if path.name.startswith(f"found-{self.found[:16]}-")]
+        if own:
+            log.warning("Going on after %d pieces that were kept in %s.", len(own), self.folder)
+        elif kept or (self.folder / "run.json").is_file():
+            log.warning(
+                "%s holds a run of another video, or with other options, weights or versions: starting anew.",
+                self.folder,
+            )
+        for path in set(kept) - set(own):
+            path.unlink(missing_ok=True)
+        for path in (path for pattern in _PARTIAL for path in self.folder.glob(pattern) if path != self.stages):
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+    def end(self) -> None:
+        shutil.rmtree(self.stages, ignore_errors=True)
+
+
+def resuming(
+    folder: Path, source: Any, video: Video, *, finding: dict[str, Any], rest: dict[str, Any], asked: bool
+) -> Resuming | None:
+    """The keys of a run; None where its input is known only by reading it all, and nobody `asked` for that.
+
+    Args:
+        source: path, array or `Video`; video: the same, opened.
+        finding: options on which detections depend, `detector` and `weights` among them. rest: all others.
+
+    Raises BadUsage where parts are objects of which nobody can say whether they are those of another run.
+    """
+    known = source is not video and not video.live
+    nameless = [name for name, part in {**finding, **rest}.items() if not _can_be_told(part)]
+    if not asked and (nameless or not known):
+        return None
+    if video.live:
+        raise BadUsage("a live stream does not come a second time: leave out --resume")
+    if nameless:
+        raise BadUsage(
+            f"nobody can say whether the {nameless[0]} is that of the run that is to be resumed: only parts that have "
+            "names or are dataclasses can be told apart; leave out resume"
+        )
+    camera = json.dumps(video.camera.to_json())
+    facts = [__version__, torch.__version__, digest_of(source), camera, video.selection, video.fps]
+    found = digest(*facts, *_facts(finding), *_weights(finding))
+    return Resuming(folder, found, digest(found, *_facts(rest)))
+
+
+def _facts(options: dict[str, Any]) -> list[str]:
+    return [f"{name}={described(part)}" for name, part in sorted(options.items())]
+
+
+def _can_be_told(part: Any) -> bool:
+    return part is None or isinstance(part, str | int | float | bool | tuple | PathLike) or is_dataclass(part)
+
+
+def _weights(options: dict[str, Any]) -> list[Any]:
+    """The content of all files that the detector reads."""
+    detector, given = options["detector"], [Path(name) for name in options["weights"]]
+    if detector == "blazepose":
+        known = [f"{entry.file} {entry.sha256} {entry.state}" for entry in list_weights()]
+        return [*known, *([shipped()["person-heads"]] if "person-heads" in shipped() else [])]
+    # A plug-in of one file is what the file says.
+    place = detector.rpartition(":")[0] if isinstance(detector, str) else ""
+    files = [Path(place)] if place.endswith(".py") else []
+    for path in given:
+        files += sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    return [file for file in files if file.is_file()]

@@ -1,0 +1,55 @@
+"""An hour of video: what comes after detection takes little more memory than for a minute."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dyad.core.tracks import Tracks
+from tests.core.test_video import encode
+from tests.soak.test_memory import MEASURE, _repeated
+
+pytestmark = [
+    pytest.mark.soak,
+    pytest.mark.skipif(sys.platform == "win32", reason="peak memory of a process is not asked for here"),
+]
+
+SIZE, FPS, MINUTE = (160, 120), 30, 60
+MINUTES = int(os.environ.get("DYAD_SOAK_MINUTES", "60"))
+# The result in memory, what the lifter makes it from, and what goes into the page.
+COPIES = 3.0
+DETECTOR = f"{Path(__file__).resolve().parents[1] / 'standin.py'}:StandIn"
+
+
+def _run(video: Path, output: Path) -> dict:
+    words = ["run", str(video), "-o", str(output), "--detector", DETECTOR, "--threads", "1", "--json"]
+    command = [sys.executable, "-c", MEASURE, sys.executable, "-c", "from dyad.cli import main; main()", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert result["status"] == 0, done.stderr
+    return result | {"told": json.loads(result["told"][0])}
+
+
+def result_bytes(tracks: Tracks) -> int:
+    """What the result itself takes in memory."""
+    return sum(value.numel() * value.element_size() for value in vars(tracks).values() if hasattr(value, "numel"))
+
+
+def test_an_hour_takes_little_more_memory_than_a_minute(tmp_path: Path) -> None:
+    """What grows is the result and what is made of it: at most so many times its size."""
+    patch = np.random.default_rng(0).integers(0, 255, (15, 20, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+    images = [np.roll(patch, 30 - abs(k % 60 - 30), 1) for k in range(FPS * MINUTE)]
+    minute = encode(tmp_path / "minute.mp4", images, fps=FPS)
+    long = _repeated(minute, tmp_path / "long.mp4", MINUTES)
+    first, second = _run(minute, tmp_path / "a"), _run(long, tmp_path / "b")
+    assert second["told"]["video"]["frames"] == FPS * MINUTE * MINUTES
+    small, large = (result_bytes(Tracks.load(tmp_path / name)) for name in "ab")
+    grown = second["peak"] - first["peak"]
+    told = {"minute": first["peak"], "long": second["peak"], "result": large, "seconds": second["told"]["seconds"]}
+    sys.stderr.write(f"\n{json.dumps(told)}\n")
+    assert grown < 0.1 * first["peak"] + COPIES * (large - small), told
