@@ -91,3 +91,18 @@ def test_the_estimators_own_scale_counts_as_much_as_it_is_trusted() -> None:
     trusting, doubting = (FloorEstimator(scale_error=error)(person)[0][0] for error in (0.001, 100.0))
     assert trusting == pytest.approx(1, abs=1e-3)
     assert doubting == pytest.approx(1.72 / 1.5, rel=1e-3)
+
+
+def test_of_many_people_each_gets_a_scale_and_memory_does_not_grow_with_their_square(monkeypatch) -> None:
+    """Those beyond the first few stand on the floor of the others; their scales come out as if all were fitted."""
+    up = up_vector(0.2)
+    people = [
+        someone(up, 1.5, height=1.72, reads=0.9 + 0.02 * (seed % 10), seed=seed, n=60 + seed % 3) for seed in range(12)
+    ]
+    together, first = FloorEstimator()(people)
+    monkeypatch.setattr("dyad.stages.floor._TOGETHER", 4)
+    apart, second = FloorEstimator()(people)
+    assert apart == pytest.approx(together, rel=0.02)
+    assert first is not None
+    assert second is not None
+    assert degrees_between(first.floor[:3], second.floor[:3]) < 1

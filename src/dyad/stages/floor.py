@@ -30,8 +30,8 @@ class Footing:
     height: float
 
 
-# So many people, those with the most steps, give the floor; all others get their scale from it. What a fit takes grows with
-# the square of their number, and an hour in a street holds thousands.
+# So many people, those with the most steps, give the floor; all others get their scale from it. What a fit takes grows
+# with the square of their number, and an hour in a street holds thousands.
 _TOGETHER = 48
 # Feet and upright bodies (n, 3) m, heights, and priors of people.
 _Known = tuple[list[np.ndarray], list[np.ndarray], list[float], list[tuple[float, float]]]

@@ -24,11 +24,12 @@ from dyad.stages.lifting_network import Estimate, Sequence, SequenceLifter, line
 # A confidence that is only just seen as such; detectors differ in what they call certain.
 _CERTAIN = 0.9
 _GAP_SPEED = 0.5
-# What `bench.uncertainty` finds on held-out crowds: the error of a person's size as a share, what a m of distance adds
-# to it, and standard deviations of poses as multiples of the mean absolute errors that the network states.
-_SCALE_SIGMA = torch.tensor(0.045)
+# What `bench.uncertainty` finds on crowds of other seeds than its own: the error of a person's size as a share, what a
+# m of distance adds to it, and standard deviations of poses as multiples of the mean absolute errors that the network
+# states.
+_SCALE_SIGMA = torch.tensor(0.042)
 _FAR_SIGMA = 0.005
-_POSE_SIGMA = 1.3
+_POSE_SIGMA = 1.24
 # Shin, thigh, the way along the spine to the neck, and from there straight to the top of the head as a share of
 # stature, on adult bodies (docs/joints.md). Where data sets place knees, hips and neck matters little to the sum.
 _OF_STATURE = 0.945
