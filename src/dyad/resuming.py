@@ -60,7 +60,7 @@ class Resuming:
             log.warning("Going on after %d pieces that were kept in %s.", len(own), self.folder)
         elif kept or (self.folder / "run.json").is_file():
             log.warning(
-                "%s holds a run of another video, or with other options, weights or versions: starting anew.",
+                "%s holds a run of another video, or with other options, threads, weights or versions: starting anew.",
                 self.folder,
             )
         for path in set(kept) - set(own):
@@ -95,9 +95,12 @@ def resuming(
             "names or are dataclasses can be told apart; leave out resume"
         )
     camera = json.dumps(video.camera.to_json())
-    facts = [__version__, torch.__version__, digest_of(source), camera, video.selection, video.fps]
-    found = digest(*facts, *_facts(finding), *_weights(finding))
-    return Resuming(folder, found, digest(found, *_facts(rest)))
+    # With another number of threads networks add in another order: joints differ in single pixels.
+    versions = (__version__, torch.__version__, torch.get_num_threads())
+    facts = [*versions, digest_of(source), camera, video.selection, video.fps]
+    found = digest(*facts, *_facts(finding), *_weights(finding), *_programs(finding))
+    # Later stages read networks that come with Dyad.
+    return Resuming(folder, found, digest(found, *_facts(rest), *_programs(rest), *shipped().values()))
 
 
 def _facts(options: dict[str, Any]) -> list[str]:
@@ -114,9 +117,13 @@ def _weights(options: dict[str, Any]) -> list[Any]:
     if detector == "blazepose":
         known = [f"{entry.file} {entry.sha256} {entry.state}" for entry in list_weights()]
         return [*known, *([shipped()["person-heads"]] if "person-heads" in shipped() else [])]
-    # A plug-in of one file is what the file says.
-    place = detector.rpartition(":")[0] if isinstance(detector, str) else ""
-    files = [Path(place)] if place.endswith(".py") else []
+    files: list[Path] = []
     for path in given:
         files += sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
     return [file for file in files if file.is_file()]
+
+
+def _programs(options: dict[str, Any]) -> list[Path]:
+    """Plug-ins that are files: they are what their files say."""
+    places = [Path(part.rpartition(":")[0]) for part in options.values() if isinstance(part, str)]
+    return [place for place in places if place.suffix == ".py" and place.is_file()]

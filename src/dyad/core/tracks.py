@@ -236,6 +236,8 @@ class Tracks:
     def convert(self, target: Skeleton) -> "Tracks":
         """The same people with another skeleton's joints; NaN for joints that cannot be derived."""
         source = self.skeleton
+        if source == target:
+            return self
         return replace(
             self,
             xy=source.convert(self.xy, target),

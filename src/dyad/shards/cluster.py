@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
@@ -70,7 +71,7 @@ def _result(ray: ModuleType, reference: Any) -> bytes:
 def _ray(address: str) -> ModuleType:
     """Ray, connected."""
     try:
-        import ray
+        ray = import_module("ray")
     except ImportError as error:
         raise MissingExtra.of("ray", "ray", "finding people on a cluster") from error
     if not ray.is_initialized():

@@ -99,7 +99,7 @@ class GeometricLifter:
             # Behind a cut the camera stands elsewhere: one world would be wrong for all shots but one.
             world=None if tracks.cuts else world,
             cuts=tracks.cuts,
-            **_joined(rows),
+            **joined_rows(rows),
         )
 
     def _person(self, tracks: Tracks, identity: int) -> _Person | None:
@@ -304,8 +304,8 @@ def _pose_sigma(name: str) -> float:
     return next((sigma for part, sigma in _POSE_SIGMA.items() if part in name), _TRUNK_SIGMA)
 
 
-def _joined(rows: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """The rows of all people, which are taken out of the dictionaries."""
+def joined_rows(rows: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """The rows of all people, which are taken out of the dictionaries, so that a long clip is not in memory twice."""
     joined = {}
     for name in list(rows[0]) if rows else ():
         joined[name] = torch.cat([row.pop(name) for row in rows])

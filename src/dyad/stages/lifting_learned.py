@@ -19,6 +19,7 @@ from dyad.models.checkpoints import Checkpoint, find_weights
 from dyad.models.lifting import LiftingNetwork
 from dyad.models.weights import WeightsError
 from dyad.stages.floor import FloorEstimator, Footing
+from dyad.stages.lifting import joined_rows
 from dyad.stages.lifting_network import Estimate, Sequence, SequenceLifter, linear
 
 # A confidence that is only just seen as such; detectors differ in what they call certain.
@@ -109,11 +110,9 @@ class LearnedLifter:
         rows, world = [], None
         for chosen in _shots(source):
             shot = self._shot(source, chosen)
-            feet = [_footing(person) for person in shot]
-            scales, world = self.floor(feet, self.height)
-            rows += [self._rows(p, scale, source) for p, scale in zip(shot, scales, strict=True)]
-        blank = {"frame": torch.zeros(0, dtype=torch.int64), "person": torch.zeros(0, dtype=torch.int64)}
-        joined = {name: torch.cat([row[name] for row in rows]) for name in rows[0]} if rows else blank
+            scales, world = self.floor([_footing(person) for person in shot], self.height)
+            # Each step gives up what it has used: a long clip is hardly in memory twice.
+            rows += [self._rows(shot.pop(0), scale, source) for scale in scales]
         return Tracks.of_rows(
             skeleton=BODY17,
             camera=tracks.camera,
@@ -124,7 +123,7 @@ class LearnedLifter:
             # Behind a cut the camera stands elsewhere: one world would be wrong for all shots but one.
             world=None if tracks.cuts else world,
             cuts=tracks.cuts,
-            **joined,
+            **joined_rows(rows),
         )
 
     def _shot(self, tracks: Tracks, identities: list[int]) -> list[_Person]:
@@ -135,7 +134,8 @@ class LearnedLifter:
         first = [self.lift(sequence, time, self.up) for (_, sequence, _, _), time in zip(asked, times, strict=True)]
         up = _agreed([one.up for one in first]) if self.up is None and first else self.up
         people = []
-        for (identity, sequence, frame, row), time, one in zip(asked, times, first, strict=True):
+        for (identity, sequence, frame, row), time in zip(asked, times, strict=True):
+            one = first.pop(0)
             wrong = _mistaken(sequence, one, row >= 0)
             if self.up is None or wrong.any():
                 one = self.lift(replace(sequence, confidence=torch.where(wrong, 0.0, sequence.confidence)), time, up)
