@@ -235,9 +235,10 @@ def test_a_failed_report_leaves_the_old_one(tmp_path, monkeypatch):
     before = path.read_bytes()
 
     def interrupt(*_args, **_options):
+        yield "<!doctype html>"
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Path, "write_text", interrupt)
+    monkeypatch.setattr("dyad.viewer.report._filled", interrupt)
     with pytest.raises(KeyboardInterrupt):
         write_report(path, walkers(5), video=None, run={})
     assert path.read_bytes() == before

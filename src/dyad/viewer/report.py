@@ -6,6 +6,7 @@ import html
 import json
 import os
 import re
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -85,15 +86,21 @@ def _write(path: Path, title: str, content: dict[str, Any], data: str) -> Path:
         "data": _json(content),
         "video": data,
     }
-    page = fill(asset("report.html"), slots)
-    with whole_file(path) as partial:
-        partial.write_text(page, encoding="utf-8", newline="\n")
+    # Part by part: the page of an hour is a hundred megabytes.
+    with whole_file(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(_filled(asset("report.html"), slots))
     return path
 
 
 def fill(template: str, slots: dict[str, str]) -> str:
     """A template with its slots filled, in one pass, so that nothing that is put in can be taken for a slot."""
-    return _SLOT.sub(lambda slot: slots[slot.group(1)], template)
+    return "".join(_filled(template, slots))
+
+
+def _filled(template: str, slots: dict[str, str]) -> Iterator[str]:
+    # What is between slots, and the names of slots, in turn.
+    for k, part in enumerate(_SLOT.split(template)):
+        yield slots[part] if k % 2 else part
 
 
 def _place_video(video: Path | None, page: Path, limit: int) -> tuple[dict[str, Any], str]:
