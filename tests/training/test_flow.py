@@ -15,10 +15,12 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from dyad.core.errors import BadUsage
+from dyad.models.checkpoints import Checkpoint
 from dyad.models.raft import raft_small
 from dyad.synthetic.samples import Sample
 from dyad.training import flow as training
 from dyad.training.flow import (
+    NETWORK,
     WEIGHTS,
     Judge,
     SequenceLoss,
@@ -29,7 +31,7 @@ from dyad.training.flow import (
     train_flow,
 )
 from dyad.training.loop import LOG, STATE
-from dyad.training.program import command_of
+from dyad.training.program import command_of, halved
 from dyad.training.recipes import FLOW
 from dyad.training.state import State
 from dyad.training.worlds import held_out
@@ -218,3 +220,20 @@ def test_it_needs_neither_video_nor_terminal_packages() -> None:
     environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
+
+
+def test_it_begins_with_the_weights_that_it_is_given(tmp_path: Path) -> None:
+    torch.manual_seed(7)
+    network = raft_small()
+    Checkpoint(NETWORK, halved(network)).save(tmp_path / "before.safetensors")
+    still = TINY.with_(steps=1, rate=1e-12, weight_decay=0.0)
+    train_flow(tmp_path / "on", still, device="cpu", start=tmp_path / "before.safetensors", workers=0)
+    after = Checkpoint.load(tmp_path / "on" / WEIGHTS).tensors
+    for name, value in halved(network).items():
+        assert torch.equal(after[name], value), name
+
+
+def test_it_does_not_begin_with_the_weights_of_another_network(tmp_path: Path) -> None:
+    Checkpoint("raft-basic", halved(raft_small())).save(tmp_path / "other.safetensors")
+    with pytest.raises(BadUsage, match=r"raft-small to begin with.*raft-basic"):
+        train_flow(tmp_path / "on", TINY, device="cpu", start=tmp_path / "other.safetensors", workers=0)

@@ -33,9 +33,11 @@ def bench_integration_command(
     scenes
         How many crowds.
     motions
-        Folder of motion capture for a part of the crowds' motion.
+        Folder of motion capture for a part of the crowds' motion; for table 2 of those without labels, and of those
+        that are judged.
     weights
-        Of the network that integrates, by name or file.
+        Of the network that integrates, by name or file; for table 2 of the teacher, which should be of a training
+        without --motions.
     steps
         Table 2: of each training without labels.
     """
@@ -55,10 +57,13 @@ def bench_integration_command(
     crowds = Crowds(held_out_troupe(motions=motions), scenes=scenes)
     rules: dict[str, Rule] = {"TD + BU (IN)": learned}
     if table == "2":
-        from dyad.training.unlabelled_integration import TABLE2, without_labels
+        from dyad.training.unlabelled_integration import TABLE2, crowds_to_learn_from, without_labels
 
+        # Labels are of made-up motion alone: what lacks labels should be of another kind.
+        troupe = crowds_to_learn_from(motions)
+        labelled = troupe if motions is None else crowds_to_learn_from(None)
         rules = {
-            name: Learned(without_labels(learned.network, losses, steps=steps, motions=motions))
+            name: Learned(without_labels(learned.network, losses, troupe=troupe, labelled=labelled, steps=steps))
             for name, losses in TABLE2.items()
         }
     with progress() as told:

@@ -1,6 +1,7 @@
 """`dyad train`: weights made anew, on rendered people."""
 
 from pathlib import Path
+from typing import Any, Literal
 
 from cyclopts import App
 
@@ -28,6 +29,7 @@ def train_flow_command(
     minutes: float | None = None,
     motions: Path | None = None,
     backgrounds: Path | None = None,
+    start: Path | None = None,
     workers: int | None = None,
     device: Device = "auto",
     json: Json = False,
@@ -56,12 +58,14 @@ def train_flow_command(
         Folder of motion capture for a part of the motion; without, all is made up.
     backgrounds
         Folder of images, to be seen behind people and on walls.
+    start
+        Weights to begin with, of another training; give another --seed than theirs.
     workers
         Processes that render, a divisor of the preset's streams (14 for gpu, else 2); from the cores if not given.
     """
     from dyad.training.flow import WEIGHTS, train_preset
 
-    folders = {"motions": motions, "backgrounds": backgrounds}
+    folders = {"motions": motions, "backgrounds": backgrounds, "start": start}
     changes = {"steps": steps, "batch": batch, "rate": rate, "seed": seed, "precision": precision, **folders}
     outcome = train_preset(output, preset, changes, device=device, minutes=minutes, workers=workers)
     tell_training(output / WEIGHTS, outcome, json)
@@ -118,6 +122,7 @@ def train_bottomup_command(
     output: Out,
     preset: str = "cpu",
     data: Path | None = None,
+    features: Literal["blazepose", "plain"] | None = None,
     steps: int | None = None,
     seed: int | None = None,
     minutes: float | None = None,
@@ -126,7 +131,8 @@ def train_bottomup_command(
 ) -> None:
     """Train heads that find people on BlazePose's features; OUT gets person-heads.safetensors and log.jsonl.
 
-    With the preset paper: the published network on HRNet-w32; OUT gets bottom-up.safetensors.
+    With --features plain the features are learnt as well, from nothing, to see what BlazePose's are worth. With the
+    preset paper: the published network on HRNet-w32; OUT gets bottom-up.safetensors.
 
     Parameters
     ----------
@@ -134,6 +140,8 @@ def train_bottomup_command(
         cpu, three minutes; or laptop, twenty; or paper, on data sets, and tiny to see that this is well.
     data
         Folder with the data sets in folders coco and muco, for paper and tiny.
+    features
+        blazepose, frozen; or plain, learnt from scratch: seven times slower. Not for paper and tiny.
     steps
         Of the optimiser; else the preset's.
     seed
@@ -143,10 +151,12 @@ def train_bottomup_command(
     """
     from dyad.training.published_recipes import BRANCHES
 
-    changes = {"steps": steps, "seed": seed}
+    changes: dict[str, Any] = {"steps": steps, "seed": seed}
     if preset in BRANCHES["bottomup"]:
         from dyad.training import published_branches
 
+        if features is not None:
+            raise BadUsage(f"--features is for the presets that learn from rendered people, not for {preset}")
         given = {**changes, "data": data}
         outcome = published_branches.train_preset("bottomup", output, preset, given, device=device, minutes=minutes)
         weights = f"{BRANCHES['bottomup'][preset].network}.safetensors"
@@ -157,6 +167,7 @@ def train_bottomup_command(
             raise BadUsage(
                 f"--data is for the presets {', '.join(BRANCHES['bottomup'])}; others learn from rendered people"
             )
+        changes["features"] = features
         outcome = bottomup.train_preset(output, preset, changes, device=device, minutes=minutes)
         weights = bottomup.WEIGHTS
     tell_training(output / weights, outcome, json)

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from dyad.core.camera import Camera
+from dyad.core.errors import BadUsage
 from dyad.core.flow import Flow
 from dyad.core.tracks import Tracks
 from dyad.evaluation.flow import FlowSums, joint_errors
@@ -49,7 +50,7 @@ class SequenceLoss:
         """Of images (N, 2, 3, H, W) uint8, flow (N, 2, H, W) px, known and people (N, H, W) bool."""
         images, truth = batch["images"].float() / 255, batch["flow"]
         found = network(images[:, 0], images[:, 1], iterations=self.recipe.iterations, every=True)
-        motion = torch.linalg.vector_norm(truth, dim=1)
+        motion = truth[:, 0].hypot(truth[:, 1])
         near = motion < self.recipe.farthest
         known = (batch["known"] & near).float()
         weight = known * (1 + (self.recipe.people - 1) * batch["people"].float())
@@ -58,7 +59,7 @@ class SequenceLoss:
         for i, flow in enumerate(found.every):
             error = (flow.float() - truth).abs().mean(1)
             loss = loss + self.recipe.gamma ** (len(found.every) - 1 - i) * (weight * error).sum()
-        off = torch.linalg.vector_norm(found.flow.detach().float() - truth, dim=1)
+        off = torch.hypot(*(found.flow.detach().float() - truth).unbind(1))
         counted = known.sum().clamp(min=1)
         return {"loss": loss, "epe": (off * known).sum() / counted, "still": (motion * known).sum() / counted}
 
@@ -68,6 +69,7 @@ def train_flow(
     recipe: FlowRecipe,
     *,
     device: str = "auto",
+    start: Path | None = None,
     minutes: float | None = None,
     workers: int | None = None,
     command: str = "",
@@ -80,6 +82,8 @@ def train_flow(
     `output` gets `raft-small.safetensors` (half precision, a `Checkpoint`), `log.jsonl` and `state.safetensors`.
 
     Args:
+        start: weights of a RAFT-small to begin with; give the recipe another seed than theirs, or it begins with what
+        they saw last.
         minutes: stop, and keep the state, when so many have passed; the weights so far are written then, too.
         workers: processes that render, a divisor of the recipe's `streams`; as many as there are cores for if None.
         command: what makes the same again, for the card.
@@ -95,13 +99,15 @@ def train_flow(
         torch.manual_seed(recipe.seed)
         # Convolutions are a tenth quicker with the channels of a pixel side by side.
         network = raft_small(checkpoint=False).to(memory_format=torch.channels_last)  # ty: ignore
+    if start is not None:
+        network.load_state_dict(_beginning(start))
     loop = Loop(
         network,
         loss=SequenceLoss(recipe),
         batches=partial(batches, recipe, workers=rendering),
         optimisation=recipe.optimisation,
         folder=output,
-        identity={"network": NETWORK, "recipe": recipe.to_json()},
+        identity={"network": NETWORK, "recipe": recipe.to_json(), **({} if start is None else {"start": start.name})},
         device=where,
         seed=recipe.seed,
         validate=judge,
@@ -212,10 +218,18 @@ def _groups(samples: Sequence[Sample], size: int) -> Iterator[list[Sample]]:
         yield group
 
 
+def _beginning(path: Path) -> dict[str, Tensor]:
+    checkpoint = Checkpoint.load(path)
+    if checkpoint.network != NETWORK:
+        raise BadUsage(f"expected weights of {NETWORK} to begin with, {path} has those of {checkpoint.network}")
+    return {name: value.float() for name, value in checkpoint.tensors.items()}
+
+
 def train_preset(output: Path, preset: str, changes: Mapping[str, Any], **policy: Any) -> Outcome:
-    """`train_flow` with a preset and changes, whose command the card gets."""
+    """`train_flow` with a preset and changes, whose command the card gets; among them `start`, weights by file."""
+    others = {name: value for name, value in changes.items() if name != "start"}
     command = command_of("flow", preset, **changes)
-    return train_flow(output, flow_recipe(preset, **changes), command=command, **policy)
+    return train_flow(output, flow_recipe(preset, **others), start=changes.get("start"), command=command, **policy)
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -226,7 +240,7 @@ def main(words: Sequence[str] | None = None) -> int:
         stage="flow",
         presets=FLOW,
         default="cpu",
-        kinds={**kinds, "motions": Path, "backgrounds": Path},
+        kinds={**kinds, "motions": Path, "backgrounds": Path, "start": Path},
         train=train_preset,
         loop={**LOOP, "workers": int},
     )

@@ -1,12 +1,13 @@
 """What crowds without labels teach a network that integrates: table 2 of [TB], in small.
 
-A teacher, the network as the labelled training left it, fuses crowds whose truth is not looked at and whose branches
-err more than those it knew. Its answers are the pseudo-labels of a student, which sees less of the estimates than the
-teacher did and goes on with labelled crowds as well. Pseudo-labels count by softmax(-E / r) over the batch, r the
-epoch, so that easy ones come first (equation 15 with the sign that its text means). E is E_rep, the fused pose
-against the 2D joints by their confidence (equation 10), or E_mp, the fused pose turned about the vertical by a random
-angle, estimated anew as the branches err, fused again and turned back (equation 11), or both. "dis": the student also
-pays for what the discriminators tell from true pairs.
+A teacher, the network as the labelled training left it, fuses crowds whose truth is not looked at, who move as its own
+did not, and whose branches err more than those it knew. Its answers are the pseudo-labels of a student, which sees less
+of the estimates than the teacher did and goes on with labelled crowds as well. What a crowd costs the student counts by
+softmax(-E / r) over the batch, r the epoch and E the teacher's, so that easy ones come first (equation 11 with the sign
+that its text means). E is E_rep, the fused pose against the 2D joints by their confidence (equation 15), or E_mp, the
+fused pose turned about the vertical by a random angle, estimated anew as the branches err, fused again and turned back,
+or both; the student's own E is a loss as well (equation 10). "dis": the student also pays for what the discriminators
+tell from true pairs.
 """
 
 import copy
@@ -38,19 +39,20 @@ _UNSEEN = 0.3
 
 @dataclass(frozen=True)
 class Unlabelled:
-    """Which errors weigh the pseudo-labels, E_rep and E_mp, and the weight of the discriminators' -log C.
+    """Which errors weigh crowds and are minimised, E_rep and E_mp, and the weight of the discriminators' -log C.
 
-    pseudo: weight of the pseudo-labels beside the labels; 0 leaves labels alone.
+    pseudo: weight of the pseudo-labels beside the labels; consistent: of the student's own error.
     """
 
     pseudo: float = 1.0
+    consistent: float = 1.0
     reprojection: bool = False
     perspective: bool = False
     plausible: float = 0.0
 
 
 TABLE2: Mapping[str, Unlabelled] = {
-    "labelled alone": Unlabelled(pseudo=0.0),
+    "labelled alone": Unlabelled(pseudo=0.0, consistent=0.0),
     "Rep": Unlabelled(reprojection=True),
     "MP": Unlabelled(perspective=True),
     "Rep+dis": Unlabelled(reprojection=True, plausible=0.003),
@@ -60,13 +62,8 @@ TABLE2: Mapping[str, Unlabelled] = {
 
 @dataclass(frozen=True)
 class UnlabelledData:
-    """Crowds: companies in the stock, and how branches err there; `less`: what the student sees less of the estimates.
+    """How branches err on crowds; `less`: what the student sees less of the estimates; epoch: steps of one."""
 
-    epoch: steps of one.
-    """
-
-    pairs: int = 24
-    singles: int = 60
     less: float = 0.25
     epoch: int = 50
     batches: BranchData = field(
@@ -78,29 +75,35 @@ class UnlabelledData:
     )
 
 
+def crowds_to_learn_from(motions: Path | None, *, pairs: int = 24, singles: int = 60) -> Troupe:
+    """A stock of motions of seeds that judge nothing; some of those of singles from the folder `motions`."""
+    return Troupe.rehearse(np.random.default_rng(_SEED), pairs=pairs, singles=singles, motions=motions)
+
+
 def without_labels(
     network: nn.Module,
     losses: Unlabelled,
     *,
+    troupe: Troupe,
     steps: int = 150,
     rate: float = 1e-4,
-    motions: Path | None = None,
-    troupe: Troupe | None = None,
+    labelled: Troupe | None = None,
     discriminator: str = WEIGHTS,
     data: UnlabelledData | None = None,
 ) -> nn.Module:
     """The student after so many steps; the truth of crowds without labels enters neither losses nor the choice of when
     to stop. The teacher stays as it is.
+
+    Args:
+        troupe: motions of crowds without labels. labelled: of those with labels; the same if None.
     """
     data = data or UnlabelledData()
-    rng = np.random.default_rng(_SEED)
-    stock = troupe or Troupe.rehearse(rng, pairs=data.pairs, singles=data.singles, motions=motions)
     teacher = copy.deepcopy(network).requires_grad_(False).eval()
     student = copy.deepcopy(network).requires_grad_(True).train()
     odd = Implausible(Checkpoint.load(find_weights(discriminator)).build().float()) if losses.plausible else None
     optimiser = torch.optim.AdamW(student.parameters(), lr=rate, weight_decay=0.0)
-    unlabelled = branch_batches(stock, data.batches, _SEED, 0)
-    labelled = branch_batches(stock, BranchData(), _SEED + 1, 0)
+    unlabelled = branch_batches(troupe, data.batches, _SEED, 0)
+    taught = branch_batches(labelled or troupe, BranchData(), _SEED + 1, 0)
     supervised = PoseLoss(INTEGRATION["laptop"])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(_SEED)
@@ -111,7 +114,11 @@ def without_labels(
                 error = disagreement(teacher, pseudo, batch, losses, step, data.batches)
             weight = easy_first(error, 1 + step // data.epoch)
             found = fuse(student, seen_less(batch, data.less, step))[0].float()
-            loss = supervised(student, next(labelled))["loss"] + losses.pseudo * weighed(found, pseudo, weight)
+            loss = supervised(student, next(taught))["loss"] + losses.pseudo * weighed(found, pseudo, weight)
+            if losses.consistent and (losses.reprojection or losses.perspective):
+                own = disagreement(student, found, batch, losses, step, data.batches)
+                both = torch.isfinite(own) & torch.isfinite(error)
+                loss = loss + losses.consistent * (weight * torch.where(both, own, 0.0)).sum() / both.sum().clamp(min=1)
             if odd is not None:
                 whole = torch.where(torch.isfinite(found), found, pseudo.nan_to_num())
                 loss = loss + losses.plausible * odd(whole, {**batch, "truth": pseudo})
@@ -127,7 +134,7 @@ def without_labels(
 def easy_first(error: Tensor, epoch: int) -> Tensor:
     """softmax(-E / r) over all that is known of `error` (N, T), in units of its mean, times their count; 0 for NaN.
 
-    Equation 15 of [TB]; printed without the minus sign, which would prefer what is wrong.
+    Equation 11 of [TB]; printed without the minus sign, which would prefer what is wrong.
     """
     known = torch.isfinite(error)
     scale = error[known].mean().clamp(min=1e-6) if known.any() else error.new_ones(())
