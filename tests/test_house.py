@@ -47,6 +47,8 @@ MAY_IMPORT = {
     # The package itself only forwards names, when they are first used; its version is free for all to read.
     "": _STAGES | _TOP | {"workfolder", "streaming"},
 }
+# Rooms inside synthetic/, each of which may import those before it; the scenes made of all lie beside them.
+SYNTHETIC = ("bodies", "motion", "rendering", "places", "")
 NETWORK = {"urllib", "requests", "socket", "http", "ftplib", "ssl", "aiohttp", "httpx", "urllib3", "huggingface_hub"}
 MAY_CONNECT = {"dyad/models/weights.py"}
 
@@ -85,7 +87,14 @@ def wrong_imports(source: str, file: str) -> list[str]:
             target = "" if target.startswith("__") else target
             if target not in MAY_IMPORT[room] | {room} and name != "dyad.__version__":
                 found.append(f"line {line}: {file} imports dyad.{target}, which its room {room!r} may not")
+            if room == target == "synthetic" and _synthetic_rank(rest.split(".")) > _synthetic_rank(parts[1:]):
+                found.append(f"line {line}: {file} imports {name}, which is made of what is in its own room")
     return found
+
+
+def _synthetic_rank(parts: list[str]) -> int:
+    inner = parts[1] if len(parts) > 1 else ""
+    return SYNTHETIC.index(inner if inner in SYNTHETIC else "")
 
 
 def misdeeds(source: str, file: str) -> list[str]:
@@ -166,6 +175,8 @@ def test_no_file_is_long() -> None:
         ("dyad/core/tracks.py", "import dyad.core, dyad.models.gcn"),
         ("dyad/stages/flow.py", "from urllib.request import urlopen"),
         ("dyad/core/files.py", "import pickle"),
+        ("dyad/synthetic/motion/gait.py", "from dyad.synthetic.rendering.looks import Look"),
+        ("dyad/synthetic/places/cameras.py", "from dyad.synthetic import scenes"),
     ],
 )
 def test_a_wrong_import_is_found(file: str, source: str) -> None:
@@ -183,6 +194,8 @@ def test_a_wrong_import_is_found(file: str, source: str) -> None:
         ("dyad/viewer/report.py", "from urllib.parse import quote"),
         ("dyad/pipeline.py", "from dyad import __version__"),
         ("dyad/workfolder.py", "from dyad.pipeline import Pipeline\nfrom dyad.viewer.report import write_report"),
+        ("dyad/synthetic/motion/gait.py", "from dyad.synthetic.bodies.body import Body"),
+        ("dyad/synthetic/scenes.py", "from dyad.synthetic.rendering.render import Renderer"),
     ],
 )
 def test_a_right_import_passes(file: str, source: str) -> None:

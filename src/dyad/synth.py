@@ -32,7 +32,7 @@ from dyad.export.video import clip_writer
 from dyad.pipeline import Progress
 from dyad.synthetic.annotation import annotated, annotated_frame, everyone
 from dyad.synthetic.random_scenes import Recipe
-from dyad.synthetic.render import Rendering
+from dyad.synthetic.rendering.render import Rendering
 from dyad.synthetic.scenes import Scene
 from dyad.workfolder import ready_folder
 

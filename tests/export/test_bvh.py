@@ -7,9 +7,9 @@ from dyad.export.bvh import write_bvh
 from dyad.export.clock import clock
 from dyad.export.motion import Motion, motions
 from dyad.export.upright import upright
-from dyad.synthetic.body import BodyModel, Phenotype
-from dyad.synthetic.bvh import read_bvh as read_motion
-from dyad.synthetic.retarget import retarget
+from dyad.synthetic.bodies.body import BodyModel, Phenotype
+from dyad.synthetic.motion.bvh import read_bvh as read_motion
+from dyad.synthetic.motion.retarget import retarget
 from tests.export.reading import read_bvh
 from tests.export.walking import FPS, WITH_FEET, truth, walkers
 

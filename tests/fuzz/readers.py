@@ -31,17 +31,17 @@ from dyad.refinement.flow_shelf import FlowShelf, grid_of, kept
 from dyad.refinement.stage_files import StageFiles
 from dyad.stages.flow import FileFlow
 from dyad.stages.lifting_joints import read_joints
-from dyad.synthetic.acclaim import read_amc
-from dyad.synthetic.bvh import read_bvh
 from dyad.synthetic.gatherings import Troupe
-from dyad.synthetic.mocap import load_motion
+from dyad.synthetic.motion.acclaim import read_amc
+from dyad.synthetic.motion.bvh import read_bvh
+from dyad.synthetic.motion.mocap import load_motion
 from dyad.training.state import State
 from tests.bench.test_stored import store
 from tests.estimates.making import truth
 from tests.soak.corruption import make_clips
-from tests.synthetic.test_acclaim import AMC, ASF
-from tests.synthetic.test_bvh import SMALL
-from tests.synthetic.test_mocap import stored
+from tests.synthetic.motion.test_acclaim import AMC, ASF
+from tests.synthetic.motion.test_bvh import SMALL
+from tests.synthetic.motion.test_mocap import stored
 
 MEGABYTE = 1 << 20
 

@@ -14,7 +14,7 @@ from dyad.core.locks import only_writer
 from dyad.core.tracks import Tracks
 from dyad.export.saving import export_tracks
 from tests.fuzz.readers import make_tracks
-from tests.synthetic.test_bvh import SMALL
+from tests.synthetic.motion.test_bvh import SMALL
 
 
 @pytest.fixture
@@ -167,7 +167,7 @@ def test_names_that_are_markup_stay_text(tmp_path: Path) -> None:
 
 
 def test_motion_files_with_names_that_lead_out_of_the_folder(tmp_path: Path) -> None:
-    from dyad.synthetic.bvh import read_bvh
+    from dyad.synthetic.motion.bvh import read_bvh
 
     path = tmp_path / "c.bvh"
     path.write_text(SMALL.replace("JOINT Arm", "JOINT ../../Arm"))

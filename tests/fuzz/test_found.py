@@ -24,7 +24,7 @@ from dyad.models.original import read_original
 from dyad.models.weights import WeightsError
 from dyad.models.zoo import make
 from dyad.stages.lifting_joints import read_joints
-from dyad.synthetic.mocap import load_motion
+from dyad.synthetic.motion.mocap import load_motion
 from tests.fuzz.attempts import _measured, _peak
 from tests.fuzz.damage import npy, npy_stating, with_bomb, zipped
 from tests.fuzz.readers import JOINTS, make_flow, make_tracks, write

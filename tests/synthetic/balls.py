@@ -6,12 +6,12 @@ import numpy as np
 
 from dyad.core.camera import Camera
 from dyad.core.skeleton import Skeleton
-from dyad.synthetic.cameras import CameraPath
-from dyad.synthetic.lighting import Light
-from dyad.synthetic.looks import Fabric, Material
+from dyad.synthetic.places.cameras import CameraPath
+from dyad.synthetic.places.solids import ball, sheet
+from dyad.synthetic.places.surroundings import Surroundings, Thing
+from dyad.synthetic.rendering.lighting import Light
+from dyad.synthetic.rendering.looks import Fabric, Material
 from dyad.synthetic.scenes import Scene
-from dyad.synthetic.solids import ball, sheet
-from dyad.synthetic.surroundings import Surroundings, Thing
 
 RADIUS = 0.4
 POINT = Skeleton.of_names(("middle", "front", "back"), "point")

@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates, maximum_filter, minimum_filter
 
-from dyad.synthetic.contact import winding
-from dyad.synthetic.render import Rendering
+from dyad.synthetic.motion.contact import winding
+from dyad.synthetic.rendering.render import Rendering
 from dyad.synthetic.scenes import Scene
 
 Array = NDArray[np.floating]

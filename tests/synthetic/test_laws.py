@@ -16,17 +16,17 @@ from torch.utils.data import DataLoader
 
 from dyad.core.skeleton import BODY17, COCO17
 from dyad.synthetic.actors import Actor
-from dyad.synthetic.body import BONES, PARTS, BodyModel, Phenotype
+from dyad.synthetic.bodies.body import BONES, PARTS, BodyModel, Phenotype
 from dyad.synthetic.casting import seat
-from dyad.synthetic.contact import penetration
-from dyad.synthetic.lens import Lens
-from dyad.synthetic.looks import Look, Picture
+from dyad.synthetic.motion.contact import penetration
+from dyad.synthetic.motion.takes import Take
+from dyad.synthetic.places.surroundings import FIRST_THING, Surroundings
 from dyad.synthetic.random_scenes import CameraKind, Recipe
-from dyad.synthetic.render import Rendering
+from dyad.synthetic.rendering.lens import Lens
+from dyad.synthetic.rendering.looks import Look, Picture
+from dyad.synthetic.rendering.render import Rendering
 from dyad.synthetic.samples import Samples
 from dyad.synthetic.scenes import Scene
-from dyad.synthetic.surroundings import FIRST_THING, Surroundings
-from dyad.synthetic.takes import Take
 
 from . import laws
 

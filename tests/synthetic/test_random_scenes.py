@@ -12,16 +12,16 @@ from dyad.core.errors import BadInput, BadUsage
 from dyad.core.skeleton import BLAZEPOSE33, BODY17, COCO17
 from dyad.synthetic.actors import Actor
 from dyad.synthetic.annotation import HIDDEN
-from dyad.synthetic.body import BodyModel, Phenotype
-from dyad.synthetic.cameras import CameraPath
+from dyad.synthetic.bodies.body import BodyModel, Phenotype
 from dyad.synthetic.casting import Casting, seat
-from dyad.synthetic.lighting import Light
-from dyad.synthetic.looks import Look, Picture
+from dyad.synthetic.motion.takes import Take
+from dyad.synthetic.places.cameras import CameraPath
+from dyad.synthetic.places.staging import Place, nearest
+from dyad.synthetic.places.surroundings import Surroundings
 from dyad.synthetic.random_scenes import Recipe
+from dyad.synthetic.rendering.lighting import Light
+from dyad.synthetic.rendering.looks import Look, Picture
 from dyad.synthetic.scenes import Scene
-from dyad.synthetic.staging import Place, nearest
-from dyad.synthetic.surroundings import Surroundings
-from dyad.synthetic.takes import Take
 
 SMALL = Recipe(people=(1, 3), size=(96, 72), seconds=0.6, fps=10, detail="low", samples=1)
 SEEDS = range(8)

@@ -6,8 +6,8 @@ import torch
 
 from dyad.core.errors import BadUsage
 from dyad.synthetic.annotation import HIDDEN
-from dyad.synthetic.cameras import CameraPath
-from dyad.synthetic.lens import Lens
+from dyad.synthetic.places.cameras import CameraPath
+from dyad.synthetic.rendering.lens import Lens
 from dyad.synthetic.scenes import Scene
 
 from .balls import CAMERA, POINT, RADIUS, Ball, floor, scene

@@ -4,14 +4,14 @@ import numpy as np
 
 from dyad.core.camera import Camera
 from dyad.synthetic.actors import Actor
-from dyad.synthetic.body import BodyModel, Phenotype
-from dyad.synthetic.cameras import CameraPath
-from dyad.synthetic.looks import Look, Material
+from dyad.synthetic.bodies.body import BodyModel, Phenotype
+from dyad.synthetic.motion.takes import Take
+from dyad.synthetic.places.cameras import CameraPath
+from dyad.synthetic.places.solids import box
+from dyad.synthetic.places.staging import Place
+from dyad.synthetic.places.surroundings import FIRST_THING, Surroundings, Thing
+from dyad.synthetic.rendering.looks import Look, Material
 from dyad.synthetic.sightlines import cleared, hidden
-from dyad.synthetic.solids import box
-from dyad.synthetic.staging import Place
-from dyad.synthetic.surroundings import FIRST_THING, Surroundings, Thing
-from dyad.synthetic.takes import Take
 
 PATH = CameraPath.static(Camera.from_focal((320, 240), 300.0), 4, position=(0.0, 1.2, 0.0))
 

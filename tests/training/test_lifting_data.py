@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from dyad.core.skeleton import BLAZEPOSE33, BODY17, MUPOTS17
-from dyad.synthetic.body import BONES, BodyModel, Phenotype
-from dyad.synthetic.keypoints import keypoints
-from dyad.synthetic.moves import random_take
+from dyad.synthetic.bodies.body import BONES, BodyModel, Phenotype
+from dyad.synthetic.bodies.keypoints import keypoints
+from dyad.synthetic.motion.moves import random_take
 from dyad.training import lifting_motion
 from dyad.training.dice import Dice
 from dyad.training.lifting_data import Actors, Changes, Lessons, People, Views, seen_from

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from dyad.core.errors import BadUsage
 from dyad.core.skeleton import Skeleton
-from dyad.synthetic.body import Detail, Mesh, Shape
-from dyad.synthetic.keypoints import keypoints
-from dyad.synthetic.looks import Look
-from dyad.synthetic.skinning import skin
-from dyad.synthetic.solids import turned
-from dyad.synthetic.staging import Place
+from dyad.synthetic.bodies.body import Detail, Mesh, Shape
+from dyad.synthetic.bodies.keypoints import keypoints
+from dyad.synthetic.bodies.skinning import skin
+from dyad.synthetic.places.solids import turned
+from dyad.synthetic.places.staging import Place
+from dyad.synthetic.rendering.looks import Look
 
 # How far in front of a joint, in m, the surface of an average adult's own body may lie for the joint to count as seen:
 # what lies under the skin there and a little more.

@@ -11,7 +11,7 @@ from dyad.core.skeleton import Skeleton
 from dyad.core.tracks import Tracks, World
 
 if TYPE_CHECKING:
-    from dyad.synthetic.render import Rendering
+    from dyad.synthetic.rendering.render import Rendering
     from dyad.synthetic.scenes import Scene
 
 HIDDEN = 0.25

@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 
 from dyad.core.errors import BadInput
 from dyad.synthetic.actors import Actor, Seat
-from dyad.synthetic.body import PARTS, BodyModel, Detail, Phenotype, Shape, bone
-from dyad.synthetic.bvh import read_bvh
-from dyad.synthetic.looks import Look
-from dyad.synthetic.mocap import find_motions, load_motion
-from dyad.synthetic.moves import random_take
-from dyad.synthetic.pairs import PAIRS, pair_takes
-from dyad.synthetic.retarget import retarget
-from dyad.synthetic.staging import Place
-from dyad.synthetic.takes import Take, lowest
+from dyad.synthetic.bodies.body import PARTS, BodyModel, Detail, Phenotype, Shape, bone
+from dyad.synthetic.motion.bvh import read_bvh
+from dyad.synthetic.motion.mocap import find_motions, load_motion
+from dyad.synthetic.motion.moves import random_take
+from dyad.synthetic.motion.pairs import PAIRS, pair_takes
+from dyad.synthetic.motion.retarget import retarget
+from dyad.synthetic.motion.takes import Take, lowest
+from dyad.synthetic.places.staging import Place
+from dyad.synthetic.rendering.looks import Look
 
 _EARLIER = 2.0
 """How long in s before the scene a motion that is made up may have begun, and the shortest of them."""

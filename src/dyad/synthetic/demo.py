@@ -8,19 +8,19 @@ from dyad.core.camera import Camera
 from dyad.core.clip import Clip
 from dyad.core.errors import BadUsage
 from dyad.synthetic.actors import Actor
-from dyad.synthetic.body import BodyModel, Phenotype, Shape
-from dyad.synthetic.cameras import CameraPath
+from dyad.synthetic.bodies.body import BodyModel, Phenotype, Shape
 from dyad.synthetic.demo_places import DEEP, hall, square
-from dyad.synthetic.gait import Walk
-from dyad.synthetic.lens import Lens
-from dyad.synthetic.looks import Look
-from dyad.synthetic.measures import Anatomy
-from dyad.synthetic.pairs import pair_takes
-from dyad.synthetic.paths import Arc, Line
+from dyad.synthetic.motion.gait import Walk
+from dyad.synthetic.motion.measures import Anatomy
+from dyad.synthetic.motion.pairs import pair_takes
+from dyad.synthetic.motion.paths import Arc, Line
+from dyad.synthetic.motion.strolling import Span, Stroller
+from dyad.synthetic.motion.takes import Take
+from dyad.synthetic.places.cameras import CameraPath
+from dyad.synthetic.places.staging import Place
+from dyad.synthetic.rendering.lens import Lens
+from dyad.synthetic.rendering.looks import Look
 from dyad.synthetic.scenes import Scene
-from dyad.synthetic.staging import Place
-from dyad.synthetic.strolling import Span, Stroller
-from dyad.synthetic.takes import Take
 
 SEED = 16
 """A scene that reads well: everybody is in full view at first and last, and crosses somebody in between."""

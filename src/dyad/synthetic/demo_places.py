@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from dyad.synthetic.buildings import Area, house, room
-from dyad.synthetic.furniture import Maker, bench, bush, plant, shelf, sofa, street_lamp, tree
-from dyad.synthetic.lighting import Light, Sky
-from dyad.synthetic.looks import Colour, Fabric, Material
-from dyad.synthetic.solids import sheet
-from dyad.synthetic.surroundings import FIRST_THING, Surroundings, Thing
+from dyad.synthetic.places.buildings import Area, house, room
+from dyad.synthetic.places.furniture import Maker, bench, bush, plant, shelf, sofa, street_lamp, tree
+from dyad.synthetic.places.solids import sheet
+from dyad.synthetic.places.surroundings import FIRST_THING, Surroundings, Thing
+from dyad.synthetic.rendering.lighting import Light, Sky
+from dyad.synthetic.rendering.looks import Colour, Fabric, Material
 
 Random = np.random.Generator
 Stage = tuple[Surroundings, Light]

@@ -18,8 +18,8 @@ from dyad.core.errors import BadInput, BadUsage, one_line
 from dyad.core.flesh import fleshed
 from dyad.core.skeleton import BODY17, Skeleton
 from dyad.synthetic.casting import Casting
-from dyad.synthetic.solids import turned
-from dyad.synthetic.staging import Place
+from dyad.synthetic.places.solids import turned
+from dyad.synthetic.places.staging import Place
 
 Floats = NDArray[np.float32]
 

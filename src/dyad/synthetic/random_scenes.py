@@ -11,17 +11,26 @@ from numpy.typing import NDArray
 from dyad.core.camera import Camera
 from dyad.core.errors import BadUsage
 from dyad.synthetic.actors import Actor
-from dyad.synthetic.body import Detail
-from dyad.synthetic.cameras import CameraPath
+from dyad.synthetic.bodies.body import Detail
 from dyad.synthetic.casting import Casting, seat
-from dyad.synthetic.lens import Lens
-from dyad.synthetic.lighting import Light, Sky
-from dyad.synthetic.materials import Stuffs
+from dyad.synthetic.places.cameras import CameraPath
+from dyad.synthetic.places.solids import box
+from dyad.synthetic.places.staging import Staging
+from dyad.synthetic.places.surroundings import (
+    FIRST_THING,
+    Pictures,
+    Surroundings,
+    Thing,
+    before,
+    furnish,
+    indoors,
+    outdoors,
+)
+from dyad.synthetic.rendering.lens import Lens
+from dyad.synthetic.rendering.lighting import Light, Sky
+from dyad.synthetic.rendering.materials import Stuffs
 from dyad.synthetic.scenes import Scene
 from dyad.synthetic.sightlines import cleared, hidden
-from dyad.synthetic.solids import box
-from dyad.synthetic.staging import Staging
-from dyad.synthetic.surroundings import FIRST_THING, Pictures, Surroundings, Thing, before, furnish, indoors, outdoors
 
 CameraKind = Literal["static", "panning", "handheld", "walking"]
 MOST_PEOPLE = 32

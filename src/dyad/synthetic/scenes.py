@@ -15,12 +15,12 @@ from dyad.core.skeleton import BODY17, Skeleton
 from dyad.core.tracks import Tracks
 from dyad.synthetic.actors import Performer
 from dyad.synthetic.annotation import annotated
-from dyad.synthetic.cameras import CameraPath
-from dyad.synthetic.lens import Lens
-from dyad.synthetic.lighting import Light
-from dyad.synthetic.render import Renderer, Rendering, Surface
-from dyad.synthetic.solids import turned
-from dyad.synthetic.surroundings import Surroundings
+from dyad.synthetic.places.cameras import CameraPath
+from dyad.synthetic.places.solids import turned
+from dyad.synthetic.places.surroundings import Surroundings
+from dyad.synthetic.rendering.lens import Lens
+from dyad.synthetic.rendering.lighting import Light
+from dyad.synthetic.rendering.render import Renderer, Rendering, Surface
 
 if TYPE_CHECKING:
     from dyad.core.clip import Clip

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyad.synthetic.actors import Actor
-from dyad.synthetic.cameras import CameraPath
-from dyad.synthetic.raster import drawn
-from dyad.synthetic.surroundings import FIRST_THING, Surroundings
+from dyad.synthetic.places.cameras import CameraPath
+from dyad.synthetic.places.surroundings import FIRST_THING, Surroundings
+from dyad.synthetic.rendering.raster import drawn
 
 _SIDE = 128
 """Longer side in px of the images that tell."""

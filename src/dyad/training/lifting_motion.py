@@ -11,14 +11,14 @@ from torch import Tensor
 
 from dyad.core.errors import BadInput
 from dyad.core.skeleton import BLAZEPOSE33, BODY17, MUPOTS17
-from dyad.synthetic.body import BONES, BodyModel, Phenotype, Shape
-from dyad.synthetic.bvh import read_bvh
-from dyad.synthetic.keypoints import joint_shares
-from dyad.synthetic.mocap import find_motions, load_motion
-from dyad.synthetic.moves import KINDS, random_take
-from dyad.synthetic.pairs import PAIRS, pair_takes
-from dyad.synthetic.retarget import retarget
-from dyad.synthetic.takes import Take
+from dyad.synthetic.bodies.body import BONES, BodyModel, Phenotype, Shape
+from dyad.synthetic.bodies.keypoints import joint_shares
+from dyad.synthetic.motion.bvh import read_bvh
+from dyad.synthetic.motion.mocap import find_motions, load_motion
+from dyad.synthetic.motion.moves import KINDS, random_take
+from dyad.synthetic.motion.pairs import PAIRS, pair_takes
+from dyad.synthetic.motion.retarget import retarget
+from dyad.synthetic.motion.takes import Take
 
 FPS = 30.0
 _TIPS = ("Thumb", "Finger", "Toe")

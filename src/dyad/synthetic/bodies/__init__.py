@@ -1,0 +1,1 @@
+"""Bodies: a baked mesh whose shape follows from a few numbers, its skinning, and every data set's joints on it."""

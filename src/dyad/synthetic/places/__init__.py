@@ -1,0 +1,1 @@
+"""Places: surroundings, furniture, cameras, and where people stand in them."""
