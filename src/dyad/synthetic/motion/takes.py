@@ -14,7 +14,7 @@ from dyad.synthetic.motion.timing import Frames, checked, faded, grid, reflected
 
 @dataclass(frozen=True, eq=False)
 class Take:
-    """Bone rotations (T, 31, 3, 3) and hip positions (T, 3) in metres, in the pose convention of `synthetic.body`.
+    """Bone rotations (T, 31, 3, 3) and hip positions (T, 3) in metres, in the pose convention of `synthetic.bodies.body`.
 
     The floor is y = 0. A take fits the `Shape` that it was made for; on another it may sink or float.
     """
