@@ -42,6 +42,7 @@ def test_a_gcn_and_what_learns_after_it(dyad, tmp_path: Path) -> None:
         (("topdown", "--preset", "huge"), 2, "paper, tiny"),
         (("bottomup", "--preset", "paper"), 2, "--data"),
         (("bottomup", "--data", "x"), 2, "rendered people"),
+        (("bottomup", "--preset", "tiny", "--features", "plain"), 2, "rendered people"),
         (("topdown", "--data", "."), 3, "no images of people"),
         (("tcn", "--data", "."), 2, "--gcn"),
         (("ssl",), 2, "--unlabelled"),

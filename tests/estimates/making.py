@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from dyad.core.camera import Camera
 from dyad.core.skeleton import BODY17, Skeleton
 from dyad.core.tracks import Tracks
+from dyad.estimates.reading import read_people
 
 SIZE = (640, 480)
 CAMERA = Camera.from_focal(SIZE, 600.0)
@@ -54,6 +55,11 @@ def truth(people: int = 1, frames: int = FRAMES) -> Tracks:
         frames=torch.arange(frames),
         fps=10.0,
     )
+
+
+def read_tracks(path: Path, **options: Any) -> Tracks:
+    """What a file says of people who have identities."""
+    return read_people(path, **options).tracks()
 
 
 def relative(tracks: Tracks) -> NDArray[np.float64]:

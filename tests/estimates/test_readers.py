@@ -10,7 +10,7 @@ from dyad.core.camera import Camera
 from dyad.core.errors import BadInput, BadUsage
 from dyad.core.skeleton import BODY17, COCO17, LSP14, Skeleton
 from dyad.core.tracks import Tracks
-from dyad.estimates.reading import read_detections, read_estimates, read_people
+from dyad.estimates.reading import read_people
 from dyad.estimates.skeletons import HALPE26, OPENPOSE18, OPENPOSE25, POSETRACK17, SPIN24, WHOLEBODY23
 from dyad.export.coco import coco_of_tracks, write_coco
 from tests.estimates.making import (
@@ -19,6 +19,7 @@ from tests.estimates.making import (
     SIZE,
     mmpose_instance,
     openpose_folder,
+    read_tracks,
     relative,
     spots,
     truth,
@@ -57,7 +58,7 @@ def test_openpose_without_identities_gives_detections(tmp_path: Path) -> None:
 
 def test_openpose_coco_and_identities(tmp_path: Path) -> None:
     points = spots(OPENPOSE18, people=2)
-    tracks = read_estimates(openpose_folder(tmp_path, points, person=3), camera=CAMERA)
+    tracks = read_tracks(openpose_folder(tmp_path, points, person=3), camera=CAMERA)
     assert tracks.people == [3, 4]
     row = int(tracks.rows(4)[1])
     assert joint(tracks, row, "left_ankle") == [points[1, 13, 0] + 1, points[1, 13, 1], points[1, 13, 2]]
@@ -102,7 +103,7 @@ def test_alphapose(tmp_path: Path, count: int, skeleton: Skeleton) -> None:
 
 def test_halpe_names(tmp_path: Path) -> None:
     points = spots(HALPE26)
-    tracks = read_estimates(write(tmp_path / "a.json", alphapose(points, None)), camera=CAMERA)
+    tracks = read_tracks(write(tmp_path / "a.json", alphapose(points, None)), camera=CAMERA)
     for at, name in ((17, "head_top"), (18, "neck"), (19, "pelvis"), (21, "right_big_toe"), (24, "left_heel")):
         assert joint(tracks, 0, name) == points[0, at].tolist()
 
@@ -118,7 +119,7 @@ def test_mmpose_demo_counts_from_one_and_names_joints(tmp_path: Path) -> None:
     names = {str(at): name for at, name in enumerate(COCO17.names)}
     info = [{"frame_id": f + 1, "instances": [mmpose_instance(p) for p in points] if f else []} for f in range(3)]
     value = {"meta_info": {"dataset_name": "coco", "keypoint_id2name": names}, "instance_info": info}
-    found = read_detections(write(tmp_path / "results_clip.json", value), camera=CAMERA)
+    found = read_people(write(tmp_path / "results_clip.json", value), camera=CAMERA).detections()
     assert [len(d) for d in found] == [0, 2, 2]
     assert found[1].skeleton == COCO17
     np.testing.assert_allclose(found[1].xy.numpy(), points[..., :2])
@@ -183,7 +184,7 @@ def test_coco_results_and_annotations(tmp_path: Path) -> None:
     ]
     category = [{"id": 1, "name": "person", "keypoints": list(COCO17.names)}]
     content = {"images": images, "annotations": annotations, "categories": category}
-    tracks = read_estimates(write(tmp_path / "truth.json", content), camera=CAMERA)
+    tracks = read_tracks(write(tmp_path / "truth.json", content), camera=CAMERA)
     assert tracks.people == [5, 6]
     assert tracks.frame.tolist() == [1, 1]
     assert tracks.frames.tolist() == [0, 1, 2, 3]
@@ -194,7 +195,7 @@ def test_coco_results_and_annotations(tmp_path: Path) -> None:
 def test_our_own_coco_export_comes_back(tmp_path: Path) -> None:
     real = truth(2)
     write_coco(tmp_path / "coco.json", coco_of_tracks(real))
-    back = read_estimates(tmp_path / "coco.json", camera=CAMERA)
+    back = read_tracks(tmp_path / "coco.json", camera=CAMERA)
     assert back.skeleton == BODY17
     assert back.people == real.people
     assert torch.equal(back.frame, real.frame)
@@ -213,7 +214,7 @@ def test_posetrack18_with_scores(tmp_path: Path) -> None:
         ],
         "categories": [{"supercategory": "person", "name": "person", "keypoints": names}],
     }
-    tracks = read_estimates(write(tmp_path / "000342.json", content), camera=CAMERA)
+    tracks = read_tracks(write(tmp_path / "000342.json", content), camera=CAMERA)
     assert tracks.skeleton == POSETRACK17
     assert tracks.frame.tolist() == [1]
     assert tracks.confidence[0].tolist() == pytest.approx(scores)
@@ -226,7 +227,7 @@ def test_posetrack17_points_have_the_ids_of_its_evaluation(tmp_path: Path) -> No
     images = [
         {"image": [{"name": f"images/val/000342/{f:08d}.jpg"}], "annorect": [person] if f == 2 else []} for f in (1, 2)
     ]
-    tracks = read_estimates(write(tmp_path / "a.json", {"annolist": images}), camera=CAMERA, first=1)
+    tracks = read_tracks(write(tmp_path / "a.json", {"annolist": images}), camera=CAMERA, first=1)
     assert (tracks.people, tracks.frame.tolist()) == ([4], [1])
     for k, name in ((0, "right_ankle"), (12, "neck"), (13, "nose"), (14, "head_top")):
         assert joint(tracks, 0, name) == [10 + k, 100 + k, 0.5]
@@ -316,7 +317,7 @@ def test_anatomy3d_needs_joints_in_the_image(tmp_path: Path) -> None:
     assert (people.advice.mode, people.advice.motion, people.advice.weak_camera) == ("3d", False, False)
     np.testing.assert_allclose(people.rows.xyz.numpy(), real.xyz.numpy(), atol=2e-3)
     np.savez(tmp_path / "both.npz", predictions=relative(real), keypoints_2d=real.xy.numpy())
-    np.testing.assert_allclose(read_estimates(tmp_path / "both.npz", camera=CAMERA).xyz, real.xyz, atol=2e-3)
+    np.testing.assert_allclose(read_tracks(tmp_path / "both.npz", camera=CAMERA).xyz, real.xyz, atol=2e-3)
 
 
 def test_anatomy3d_among_several_people_is_refused(tmp_path: Path) -> None:
@@ -372,7 +373,7 @@ def test_vibe_folder_of_people(tmp_path: Path) -> None:
     fields.pop("orig_cam")
     (tmp_path / "one").mkdir()
     np.savez(tmp_path / "one" / "1.npz", **fields)
-    crop = read_estimates(tmp_path / "one" / "1.npz", camera=CAMERA)
+    crop = read_tracks(tmp_path / "one" / "1.npz", camera=CAMERA)
     np.testing.assert_allclose(crop.xy.numpy(), tracks.xy[: len(crop)].numpy(), atol=1e-2)
 
 
@@ -389,7 +390,7 @@ def test_people_keep_who_they_are_among_detections(tmp_path: Path) -> None:
     ]
     meta = {"dataset_name": "ours", "keypoint_id2name": names}
     path = write(tmp_path / "json" / "d.json", {"meta_info": meta, "instance_info": info})
-    tracks = read_estimates(tmp_path, camera=CAMERA, fps=10, detections=path)
+    tracks = read_tracks(tmp_path, camera=CAMERA, fps=10, detections=path)
     for person in (0, 1):
         rows, theirs = tracks.rows(person), real.rows(person)
         for name in ("left_wrist", "right_ankle"):

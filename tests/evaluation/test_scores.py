@@ -8,7 +8,7 @@ import torch
 from dyad.core.skeleton import BODY17
 from dyad.core.tracks import Tracks
 from dyad.evaluation.comparison import compare
-from dyad.evaluation.flow import Mean
+from dyad.evaluation.means import Mean
 from dyad.evaluation.protocols import PROTOCOLS, Protocol, protocol_of
 from dyad.evaluation.scores import CURVE_M, Value, averaged, curve, plain_values, pooled, score
 from tests.evaluation.people import moved, nobody, renamed, tracks, walkers

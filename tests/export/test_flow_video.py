@@ -71,6 +71,12 @@ def test_a_legend_lies_in_the_corner_of_images_that_bear_it() -> None:
     assert np.array_equal(with_legend(tiny, 3), tiny)
 
 
+@pytest.mark.parametrize("full", [1e-5, 0.25, 12.5, 2e6, 1e30])
+def test_a_legend_writes_any_scale(full: float) -> None:
+    image = np.zeros((240, 320, 3), np.uint8)
+    assert with_legend(image, full).shape == image.shape
+
+
 def flows() -> list[Flow]:
     return [Flow(torch.full((2, 48, 64), float(t)), occluded=torch.full((48, 64), t == 1)) for t in range(3)]
 

@@ -3,7 +3,8 @@ import torch
 
 from dyad.core.camera import Camera
 from dyad.core.skeleton import BODY17
-from dyad.stages.placing import flat_people, place_people, toward
+from dyad.geometry.looking import toward
+from dyad.stages.placing import flat_people, place_people
 
 from .standing import CAMERA, body
 

@@ -31,12 +31,13 @@ Out = Annotated[Path, Parameter(name=["-o", "--output"], help="Folder for the re
 
 
 def fail(message: str, status: int) -> int:
+    """Say in one line what went wrong, and give the exit status back."""
     ERR.print("dyad: " + " ".join(message.split()), soft_wrap=True, markup=False)
     return status
 
 
 def frame_range(text: str | None) -> slice | None:
-    """A:B, A: or :B as a slice."""
+    """A:B, A: or :B as a slice; BadUsage for anything else."""
     if text is None:
         return None
     first, colon, last = text.partition(":")
@@ -46,6 +47,7 @@ def frame_range(text: str | None) -> slice | None:
 
 
 def use_threads(count: int | None) -> None:
+    """Let networks take so many threads, as many as torch likes if None; BadUsage for fewer than one."""
     if count is not None:
         import torch
 
@@ -91,14 +93,17 @@ def tell(result: Any, as_json: bool, *, scores: dict[str, Any] | None = None) ->
 
 
 def report(scores: dict[str, Any], as_json: bool) -> None:
+    """Print scores: as one line for programs, or as JSON that people can read."""
     print_line(dumps(scores) if as_json else json.dumps(scores, indent=2, allow_nan=False))
 
 
 def dumps(value: Any, indent: int | None = None) -> str:
+    """As JSON in one line; what JSON does not know becomes text, and NaN is an error."""
     return json.dumps(value, allow_nan=False, default=str, indent=indent)
 
 
 def print_line(text: str) -> None:
+    """To standard output, at once: a program may be waiting for it."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 

@@ -75,7 +75,7 @@ def flow_command(
     use_threads(threads)
     if occlusion and to != "npz":
         raise BadUsage(f"--occlusion is stored in an .npz only: add --to npz, got --to {to}")
-    if scale is not None and not scale > 0:
+    if scale is not None and not 0 < scale < float("inf"):
         raise BadUsage(f"--scale is a number of px above 0, got {scale}")
     source = _pair(video, second) if second else _video(video, frames, every)
     policy: dict[str, Any] = {"padding": padding, "warm": warm}

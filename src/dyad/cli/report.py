@@ -7,6 +7,7 @@ from cyclopts import Parameter
 
 from dyad.cli.console import ERR, Json, dumps, print_line
 from dyad.core.errors import BadUsage
+from dyad.core.files import writing_to
 
 
 def report_command(
@@ -33,7 +34,7 @@ def report_command(
     if output is not None and output.suffix.lower() not in (".html", ".htm"):
         raise BadUsage(f"-o takes the name of a page, such as compare.html, got {output}")
     if names is not None and len(runs) != 2:
-        raise BadUsage("--names is for two runs that are compared")
+        raise BadUsage(f"--names is for two runs that are compared, got {len(runs)}")
     if len(runs) == 2:
         page, facts, line = _two(runs[0], runs[1], output, names)
     elif runs[0].is_dir() and not (runs[0] / "tracks.npz").is_file():
@@ -51,7 +52,6 @@ def _one(place: Path, output: Path | None) -> Made:
     from dyad.viewer.finished import finished
     from dyad.viewer.gallery import facts_of
     from dyad.viewer.report import write_report
-    from dyad.workfolder import writing_to
 
     run = finished(place)
     page = output or (run.folder or place.parent) / "report.html"
@@ -64,7 +64,6 @@ def _one(place: Path, output: Path | None) -> Made:
 
 def _two(first: Path, second: Path, output: Path | None, names: str | None) -> Made:
     from dyad.viewer.comparing import compare_runs
-    from dyad.workfolder import writing_to
 
     called = None if names is None else tuple(part.strip() for part in names.split(","))
     if called is not None and (len(called) != 2 or not all(called)):
@@ -80,7 +79,6 @@ def _two(first: Path, second: Path, output: Path | None, names: str | None) -> M
 
 def _folder(folder: Path, output: Path | None) -> Made:
     from dyad.viewer.gallery import write_gallery
-    from dyad.workfolder import writing_to
 
     with writing_to((output or folder / "index.html").parent):
         page, entries = write_gallery(folder, output)

@@ -8,6 +8,7 @@ from cyclopts import App
 from dyad.cli.console import Device, Json, Out, tell_training
 from dyad.cli.train_integration import train_discriminator_command, train_integration_command
 from dyad.cli.train_published import add_to
+from dyad.cli.training_options import Minutes, Motions, Precision, Rate, Seed
 from dyad.core.errors import BadUsage
 
 train_app = App(name="train", help="Train a network, on rendered people or on data sets of your own.")
@@ -23,11 +24,11 @@ def train_flow_command(
     preset: str = "cpu",
     steps: int | None = None,
     batch: int | None = None,
-    rate: float | None = None,
-    seed: int | None = None,
-    precision: str | None = None,
-    minutes: float | None = None,
-    motions: Path | None = None,
+    rate: Rate = None,
+    seed: Seed = None,
+    precision: Precision = None,
+    minutes: Minutes = None,
+    motions: Motions = None,
     backgrounds: Path | None = None,
     start: Path | None = None,
     workers: int | None = None,
@@ -46,16 +47,6 @@ def train_flow_command(
         Of the optimiser; else the preset's, as for the next four.
     batch
         Pairs of frames a step.
-    rate
-        Highest learning rate.
-    seed
-        Of the weights and of everything that is rendered.
-    precision
-        float32, bfloat16 or float16; less than float32 only where the device gains by it.
-    minutes
-        Stop after so many.
-    motions
-        Folder of motion capture for a part of the motion; without, all is made up.
     backgrounds
         Folder of images, to be seen behind people and on walls.
     start
@@ -78,11 +69,11 @@ def train_lift_command(
     preset: str = "laptop",
     steps: int | None = None,
     batch: int | None = None,
-    rate: float | None = None,
-    seed: int | None = None,
-    precision: str | None = None,
-    minutes: float | None = None,
-    motions: Path | None = None,
+    rate: Rate = None,
+    seed: Seed = None,
+    precision: Precision = None,
+    minutes: Minutes = None,
+    motions: Motions = None,
     device: Device = "auto",
     json: Json = False,
 ) -> None:
@@ -98,16 +89,6 @@ def train_lift_command(
         Of the optimiser; else the preset's, as for the next four.
     batch
         Sequences a step.
-    rate
-        Highest learning rate.
-    seed
-        Of the weights and of everything that is drawn.
-    precision
-        float32, bfloat16 or float16; less than float32 only where the device gains by it.
-    minutes
-        Stop after so many.
-    motions
-        Folder of motion capture for a part of the motion; without, all is made up.
     """
     from dyad.training.lifting import WEIGHTS, train_preset
 
@@ -124,7 +105,7 @@ def train_bottomup_command(
     data: Path | None = None,
     features: Literal["blazepose", "plain"] | None = None,
     steps: int | None = None,
-    seed: int | None = None,
+    seed: Seed = None,
     minutes: float | None = None,
     device: Device = "auto",
     json: Json = False,
@@ -144,8 +125,6 @@ def train_bottomup_command(
         blazepose, frozen; or plain, learnt from scratch: seven times slower. Not for paper and tiny.
     steps
         Of the optimiser; else the preset's.
-    seed
-        Of the weights and of everything that is drawn.
     minutes
         Stop after so many, rendering not counted.
     """

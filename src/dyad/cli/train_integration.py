@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from dyad.cli.console import Device, Json, Out, tell_training
+from dyad.cli.training_options import Minutes, Motions, Precision, Rate, Seed
 
 
 def train_integration_command(
@@ -10,13 +11,13 @@ def train_integration_command(
     output: Out,
     preset: str = "laptop",
     steps: int | None = None,
-    rate: float | None = None,
-    seed: int | None = None,
-    precision: str | None = None,
+    rate: Rate = None,
+    seed: Seed = None,
+    precision: Precision = None,
     plausible: float | None = None,
     discriminator: str | None = None,
-    minutes: float | None = None,
-    motions: Path | None = None,
+    minutes: Minutes = None,
+    motions: Motions = None,
     start: Path | None = None,
     device: Device = "auto",
     json: Json = False,
@@ -31,20 +32,10 @@ def train_integration_command(
         laptop, ours; paper, five layers of 512 on single frames as published; or tiny, to see that all is well.
     steps
         Of the optimiser; else the preset's, as for the next three.
-    rate
-        Highest learning rate.
-    seed
-        Of the weights and of everything that is drawn.
-    precision
-        float32, bfloat16 or float16.
     plausible
         Weight of what discriminators say of pairs; needs --discriminator.
     discriminator
         Weights of the discriminators, by name or file.
-    minutes
-        Stop after so many.
-    motions
-        Folder of motion capture for a part of the motion; without, all is made up.
     start
         Weights to begin with.
     """
@@ -62,10 +53,10 @@ def train_discriminator_command(
     output: Out,
     preset: str = "laptop",
     steps: int | None = None,
-    rate: float | None = None,
-    seed: int | None = None,
-    minutes: float | None = None,
-    motions: Path | None = None,
+    rate: Rate = None,
+    seed: Seed = None,
+    minutes: Minutes = None,
+    motions: Motions = None,
     device: Device = "auto",
     json: Json = False,
 ) -> None:
@@ -77,14 +68,6 @@ def train_discriminator_command(
         laptop, or tiny to see that all is well.
     steps
         Of the optimiser; else the preset's, as for the next two.
-    rate
-        Highest learning rate.
-    seed
-        Of the weights and of everything that is drawn.
-    minutes
-        Stop after so many.
-    motions
-        Folder of motion capture for a part of the motion.
     """
     from dyad.training.discriminator import WEIGHTS, train_preset
 

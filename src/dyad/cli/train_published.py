@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, Parameter
 
 from dyad.cli.console import Device, Json, Out, tell_training
+from dyad.cli.training_options import Minutes, Motions, Precision, Rate, Seed
 
 if TYPE_CHECKING:
     from dyad.training.published_recipes import Kind
@@ -15,10 +16,6 @@ Data = Annotated[Path | None, Parameter(help="Folder with the data sets in folde
 Steps = Annotated[int | None, Parameter(help="Of the optimiser; else what the epochs come to.")]
 Epochs = Annotated[int | None, Parameter(help="How often all data are used; else the preset's, as for the next three.")]
 Size = Annotated[int | None, Parameter(help="Images, frames or windows a step and process.")]
-Rate = Annotated[float | None, Parameter(help="Highest learning rate.")]
-Seed = Annotated[int | None, Parameter(help="Of the weights and of everything that is drawn.")]
-Precision = Annotated[str | None, Parameter(help="float32, bfloat16 or float16.")]
-Minutes = Annotated[float | None, Parameter(help="Stop after so many.")]
 On = Annotated[str | None, Parameter(help="Data sets: human36m, jta, mpi-inf-3dhp, muco; commas between them.")]
 Gcn = Annotated[str | None, Parameter(help="Weights of a trained GCN, by name or file.")]
 Start = Annotated[Path | None, Parameter(help="Weights to begin with, such as those from another data set.")]
@@ -148,7 +145,7 @@ def train_ssl_command(
     seed: Seed = None,
     precision: Precision = None,
     plausible: float | None = None,
-    motions: Path | None = None,
+    motions: Motions = None,
     minutes: Minutes = None,
     device: Device = "auto",
     json: Json = False,
@@ -171,8 +168,6 @@ def train_ssl_command(
         Windows without labels a step.
     plausible
         Weight of what the discriminator of single poses says; 0 if not given.
-    motions
-        Folder of motion capture for a part of the lessons; without, all is made up.
     """
     from dyad.training.lifting import WEIGHTS
     from dyad.training.unlabelled_lifting import train_preset

@@ -112,6 +112,12 @@ class Skeleton:
         return cls(name, tuple(names), ("",) * len(names))
 
     @classmethod
+    def from_tree(cls, name: str, tree: str) -> "Skeleton":
+        """A skeleton from "joint<parent joint<parent …", where a root stands alone."""
+        pairs = [word.partition("<") for word in tree.split()]
+        return cls(name, tuple(p[0] for p in pairs), tuple(p[2] for p in pairs))
+
+    @classmethod
     def from_json(cls, fields: dict[str, Any]) -> "Skeleton":
         try:
             return cls(str(fields["name"]), tuple(map(str, fields["names"])), tuple(map(str, fields["parents"])))
@@ -223,39 +229,33 @@ def _mixed(recipe: dict[str, float], source: Skeleton) -> Tensor | None:
     return torch.stack([weight * part for weight, part in parts if part is not None]).sum(0)
 
 
-def _tree(name: str, text: str) -> Skeleton:
-    """A skeleton from "joint<parent joint<parent …"."""
-    pairs = [word.partition("<") for word in text.split()]
-    return Skeleton(name, tuple(p[0] for p in pairs), tuple(p[2] for p in pairs))
-
-
-BODY17 = _tree(
+BODY17 = Skeleton.from_tree(
     "body17",
     "pelvis right_hip<pelvis right_knee<right_hip right_ankle<right_knee left_hip<pelvis left_knee<left_hip "
     "left_ankle<left_knee spine<pelvis neck<spine nose<neck head_top<nose left_shoulder<neck "
     "left_elbow<left_shoulder left_wrist<left_elbow right_shoulder<neck right_elbow<right_shoulder "
     "right_wrist<right_elbow",
 )
-COCO17 = _tree(
+COCO17 = Skeleton.from_tree(
     "coco17",
     "nose left_eye<nose right_eye<nose left_ear<left_eye right_ear<right_eye left_shoulder<nose right_shoulder<nose "
     "left_elbow<left_shoulder right_elbow<right_shoulder left_wrist<left_elbow right_wrist<right_elbow "
     "left_hip<left_shoulder right_hip<right_shoulder left_knee<left_hip right_knee<right_hip left_ankle<left_knee "
     "right_ankle<right_knee",
 )
-MUPOTS17 = _tree(
+MUPOTS17 = Skeleton.from_tree(
     "mupots17",
     "head_top<head neck<spine right_shoulder<neck right_elbow<right_shoulder right_wrist<right_elbow "
     "left_shoulder<neck left_elbow<left_shoulder left_wrist<left_elbow right_hip<pelvis right_knee<right_hip "
     "right_ankle<right_knee left_hip<pelvis left_knee<left_hip left_ankle<left_knee pelvis spine<pelvis head<neck",
 )
-LSP14 = _tree(
+LSP14 = Skeleton.from_tree(
     "lsp14",
     "right_ankle<right_knee right_knee<right_hip right_hip<neck left_hip<neck left_knee<left_hip left_ankle<left_knee "
     "right_wrist<right_elbow right_elbow<right_shoulder right_shoulder<neck left_shoulder<neck "
     "left_elbow<left_shoulder left_wrist<left_elbow neck head_top<neck",
 )
-BLAZEPOSE33 = _tree(
+BLAZEPOSE33 = Skeleton.from_tree(
     "blazepose33",
     "nose left_eye_inner<nose left_eye<left_eye_inner left_eye_outer<left_eye right_eye_inner<nose "
     "right_eye<right_eye_inner right_eye_outer<right_eye left_ear<left_eye_outer right_ear<right_eye_outer "

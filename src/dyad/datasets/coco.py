@@ -251,7 +251,7 @@ class Images:
         self._by_name: dict[str, Path] | None = None
 
     def place(self, file_name: str) -> tuple[Path, bool]:
-        """Where the image is, or where it should be, and whether it is there."""
+        """Where the image is, or where it should be, and whether it is there. ValueError for what is no file's name."""
         relative = Path(file_name.replace("\\", "/"))
         if "\0" in file_name or not relative.name:
             raise ValueError(f"an image has the file_name {file_name!r}")

@@ -199,6 +199,7 @@ class StudioCamera:
 
     @property
     def size(self) -> tuple[int, int]:
+        """Width and height of the camera's images, px."""
         return 1000, _HEIGHT[self.name]
 
     @property

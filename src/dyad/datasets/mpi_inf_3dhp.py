@@ -13,7 +13,7 @@ import torch
 
 from dyad.core.camera import Camera
 from dyad.core.clip import Clip
-from dyad.core.errors import BadInput
+from dyad.core.errors import BadInput, about
 from dyad.core.skeleton import MUPOTS17, Skeleton
 from dyad.datasets.reading import FARTHEST, chosen, natural, numbers, read_hdf5, read_mat, video_at
 from dyad.datasets.truth import fitted_camera, truth_tracks
@@ -149,7 +149,8 @@ def _calibration(path: Path) -> dict[int, Camera]:
         except (KeyError, ValueError, IndexError) as error:
             raise BadInput(f"{path} should state name, size and intrinsic of each camera: {error}") from error
         focal, centre = torch.from_numpy(matrix.diagonal()[:2].copy()), torch.from_numpy(matrix[:2, 2].copy())
-        cameras[number] = Camera((width, height), focal, centre, source="file")
+        with about(path):
+            cameras[number] = Camera((width, height), focal, centre, source="file")
     if not cameras:
         raise BadInput(f"{path} names no camera")
     return cameras

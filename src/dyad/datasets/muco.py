@@ -13,7 +13,7 @@ import torch
 
 from dyad.core.camera import Camera
 from dyad.core.clip import Clip
-from dyad.core.errors import BadInput
+from dyad.core.errors import BadInput, about
 from dyad.core.skeleton import MUPOTS17, Skeleton
 from dyad.core.video import Video
 from dyad.datasets.reading import FARTHEST, chosen, numbers, read_json
@@ -38,7 +38,7 @@ def read_muco(folder: str | Path, *, split: str | None = None) -> Iterator[Clip]
     folder = Path(folder)
     path = next((p for p in (folder / "MuCo-3DHP.json", folder / "annotations/MuCo-3DHP.json") if p.is_file()), None)
     if path is None:
-        raise BadInput(f"{folder} holds no MuCo-3DHP.json")
+        raise BadInput(f"{folder} holds no MuCo-3DHP.json; docs/datasets.md says where it is expected")
     content = read_json(path)
     people: dict[int, list[dict[str, Any]]] = {}
     try:
@@ -58,9 +58,9 @@ def _picture(path: Path, folder: Path, image: dict[str, Any], people: list[dict[
     what = f"{path}, image {image['id']}"
     focal = numbers(image["f"], f"{what}, f", (2,), limit=1e5)
     centre = numbers(image["c"], f"{what}, c", (2,), limit=1e5)
-    camera = Camera(
-        (int(image["width"]), int(image["height"])), torch.from_numpy(focal), torch.from_numpy(centre), source="file"
-    )
+    size = int(image["width"]), int(image["height"])
+    with about(what):
+        camera = Camera(size, torch.from_numpy(focal), torch.from_numpy(centre), source="file")
     xyz, xy, hidden = np.empty((len(people), 21, 3)), np.empty((len(people), 21, 2)), np.empty((len(people), 21))
     for at, entry in enumerate(people):
         xyz[at] = numbers(entry["keypoints_cam"], f"{what}, keypoints_cam", (21, 3), limit=FARTHEST * 1000) / 1000

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dyad.core.archives import read_npz
 from dyad.core.camera import Camera
-from dyad.core.errors import BadInput
+from dyad.core.errors import BadInput, about
 from dyad.core.sizes import check_size
 from dyad.core.skeleton import MUPOTS17, Skeleton
 
@@ -59,7 +59,7 @@ def read_mupots(path: str | Path) -> MupotsSequence:
     """Read one `TSxx.npz`, with its clip beside it where there is one. Raises BadInput for anything else."""
     path = Path(path)
     if not path.is_file():
-        raise BadInput(f"no MuPoTS annotations at {path}")
+        raise BadInput(f"no MuPoTS annotations at {path}, which should be a TSxx.npz")
     try:
         arrays = read_npz(path, _ARRAYS)
     except BadInput as error:
@@ -78,6 +78,8 @@ def read_mupots(path: str | Path) -> MupotsSequence:
         raise BadInput(f"{path}: image_size should be two numbers and K finite ones, got {size.shape}")
     width, height = (int(side) for side in size)
     check_size(width, height, str(path))
+    with about(path):
+        camera = Camera((width, height), torch.tensor(matrix.diagonal()[:2]), torch.tensor(matrix[:2, 2]))
     clip = path.with_name(f"{path.stem}_374px.mp4")
     return MupotsSequence(
         name=path.stem,
@@ -86,7 +88,7 @@ def read_mupots(path: str | Path) -> MupotsSequence:
         xyz=arrays["gt_xyz_mm"].astype(np.float64) / 1000,
         valid=arrays["gt_valid"].astype(bool),
         occluded=arrays["gt_occluded"].astype(bool),
-        camera=Camera((width, height), torch.tensor(matrix.diagonal()[:2]), torch.tensor(matrix[:2, 2])),
+        camera=camera,
     )
 
 

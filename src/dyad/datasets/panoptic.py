@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dyad.core.camera import Camera
 from dyad.core.clip import Clip
-from dyad.core.errors import BadInput, BadUsage
+from dyad.core.errors import BadInput, BadUsage, about
 from dyad.core.skeleton import Skeleton
 from dyad.core.video import Video
 from dyad.datasets.reading import FARTHEST, numbers, read_json, video_at
@@ -99,7 +99,8 @@ def _cameras(path: Path) -> Iterator[tuple[str, Camera, NDArray[np.float64], NDA
         rotation = check_rotation(numbers(_of(entry, "R", what), f"{what}, R", (3, 3)), f"{what}, R")
         shift = numbers(np.ravel(_of(entry, "t", what)), f"{what}, t", (3,), limit=FARTHEST * 100) / 100
         focal, centre = torch.from_numpy(matrix.diagonal()[:2].copy()), torch.from_numpy(matrix[:2, 2].copy())
-        camera = Camera((int(width), int(height)), focal, centre, torch.from_numpy(lens), source="file")
+        with about(what):
+            camera = Camera((int(width), int(height)), focal, centre, torch.from_numpy(lens), source="file")
         yield str(entry.get("name")), camera, rotation, shift
 
 

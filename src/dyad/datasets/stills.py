@@ -36,9 +36,11 @@ class Stills:
         self.size = (width, height)
 
     def times(self) -> NDArray[np.float64]:
+        """(T,) s, as `fps` has them."""
         return np.arange(len(self.files)) / self.fps
 
     def frames(self, start: int, stop: int | None, step: int = 1) -> Iterator[StillFrame]:
+        """Decode the chosen images, one after the other. BadInput for one of another size than the first."""
         for index in range(*slice(start, stop, step).indices(len(self.files))):
             image = read_image(self.files[index])
             height, width = image.shape[:2]

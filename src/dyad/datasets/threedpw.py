@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dyad.core.camera import Camera
 from dyad.core.clip import Clip
-from dyad.core.errors import BadInput
+from dyad.core.errors import BadInput, about
 from dyad.core.skeleton import COCO17, Skeleton
 from dyad.datasets.reading import FARTHEST, chosen, numbers, video_at
 from dyad.datasets.safe_pickle import read_pickle
@@ -122,7 +122,8 @@ def _sequence(path: Path) -> Clip:
     images = path.parents[2] / "imageFiles" / path.stem
     video = video_at(images, fps=FPS, frames=frames)
     size = video.size if video else (round(2 * matrix[0, 2]), round(2 * matrix[1, 2]))
-    camera = Camera(size, focal, centre, source="file")
+    with about(path):
+        camera = Camera(size, focal, centre, source="file")
     xyz, frame, person = [], [], []
     joints, valid = _people(content, "jointPositions", path), _people(content, "campose_valid", path)
     if len(joints) != len(valid):

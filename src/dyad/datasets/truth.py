@@ -76,10 +76,10 @@ def into_camera(
 
 
 def check_rotation(rotation: NDArray[np.float64], what: str) -> NDArray[np.float64]:
-    """The rotations (…,3,3) themselves; BadInput if one is none."""
+    """The rotations (…,3,3) themselves; BadInput if one has no orthonormal rows, or mirrors."""
     gram = np.einsum("...ij,...kj->...ik", rotation, rotation)
     if np.abs(gram - np.eye(3)).max(initial=0) > 1e-3 or (np.linalg.det(rotation) < 0).any():
-        raise BadInput(f"{what} holds a camera rotation that is none")
+        raise BadInput(f"{what} holds a camera rotation that is none: expected orthonormal rows that do not mirror")
     return rotation
 
 

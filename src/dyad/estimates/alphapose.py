@@ -11,6 +11,7 @@ from dyad.estimates.skeletons import of_count
 
 
 def fits(contents: Contents) -> bool:
+    """Whether this is a JSON list of people with the names of their images."""
     value = contents.value if isinstance(contents, Json) else None
     if not isinstance(value, list) or not value or not isinstance(value[0], dict):
         return False
@@ -20,6 +21,7 @@ def fits(contents: Contents) -> bool:
 
 
 def read(contents: Contents, size: tuple[int, int]) -> Sheet:
+    """Everyone in the list. BadInput where it is not AlphaPose's, or names joints that are not known."""
     if not isinstance(contents, Json):
         raise BadInput(f"{contents.path} is no JSON file, expected alphapose-results.json")
     people = entries(contents.value, f"{contents.path}")
@@ -45,7 +47,10 @@ def read(contents: Contents, size: tuple[int, int]) -> Sheet:
 
 
 def frame_numbers(images: list[object], what: str) -> list[int]:
-    """The frame of each image: the image's number, the last number in its name, or its place among names without."""
+    """The frame of each image: the image's number, the last number in its name, or its place among names without.
+
+    BadInput, which says of `what`, where names share a number.
+    """
     if all(isinstance(image, str) for image in images):
         names = sorted({str(image) for image in images})
         found = {name: trailing_number(name) for name in names}

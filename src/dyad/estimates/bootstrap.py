@@ -34,6 +34,7 @@ _REACH = 5.0
 
 
 def fits_metro(contents: Contents) -> bool:
+    """Whether there are METRO's joints (T, 14, 3) and cameras."""
     if not isinstance(contents, Arrays):
         return False
     joints, camera = contents.first(*_METRO_JOINTS), contents.first(*_METRO_CAMERAS)
@@ -71,6 +72,7 @@ def _crops(arrays: Arrays, count: int, size: tuple[int, int]) -> tuple[Floats, F
 
 
 def fits_anatomy3d(contents: Contents) -> bool:
+    """Whether there are poses (T, 17, 3) in metres; in pixels they would be DCPose's."""
     if not isinstance(contents, Arrays) or fits_metro(contents):
         return False
     name = contents.first(*_ANATOMY)
@@ -84,7 +86,7 @@ def read_anatomy3d(contents: Contents, size: tuple[int, int]) -> Sheet:
     """Poses (T, 17, 3) m of Human3.6M about the pelvis, camera axes, as Anatomy3D and VideoPose3D export them.
 
     `predictions` in an .npz or the array of an .npy; `keypoints_2d` (T, 17, 2 or 3) px with them places the poses,
-    and without it a file of detections has to.
+    and without it a file of detections has to. BadInput for joints too far from the pelvis to be metres.
     """
     arrays = _arrays(contents)
     xyz = arrays.read(_named(arrays, _ANATOMY), (None, 17, 3))
@@ -108,6 +110,7 @@ def read_anatomy3d(contents: Contents, size: tuple[int, int]) -> Sheet:
 
 
 def fits_dcpose(contents: Contents) -> bool:
+    """Whether there are detections (T, 17, 3) in pixels."""
     if not isinstance(contents, Arrays) or fits_metro(contents) or fits_anatomy3d(contents):
         return False
     name = contents.first(*_DCPOSE)
@@ -147,7 +150,7 @@ def _frames(arrays: Arrays, count: int) -> NDArray[np.int64]:
 
 
 def whole_numbers(values: Floats, what: str) -> NDArray[np.int64]:
-    """Different numbers of frames; BadInput for others."""
+    """`values` (T,) as numbers of frames; BadInput unless they are whole, from 0 on, and each another one."""
     good = (values >= 0) & (values < LAST_FRAME) & (values == np.floor(values))
     if not good.all() or len(np.unique(values)) < len(values):
         raise BadInput(f"{what} should be different whole numbers from 0 on")

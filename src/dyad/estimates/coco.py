@@ -20,6 +20,7 @@ _HIDDEN = 0.5
 
 
 def fits(contents: Contents) -> bool:
+    """Whether this is COCO's JSON: a list of results, or annotations with their images."""
     value = contents.value if isinstance(contents, Json) else None
     if isinstance(value, dict):
         return isinstance(value.get("images"), list) and isinstance(value.get("annotations"), list)
@@ -28,6 +29,7 @@ def fits(contents: Contents) -> bool:
 
 
 def read(contents: Contents, size: tuple[int, int]) -> Sheet:
+    """Everyone in the file. BadInput where it is not COCO's, or its people have joints that are not known."""
     if not isinstance(contents, Json):
         raise BadInput(f"{contents.path} is no JSON file, expected COCO keypoints")
     what = str(contents.path)

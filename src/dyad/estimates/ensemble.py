@@ -11,7 +11,7 @@ from torch import Tensor
 from dyad.core.errors import BadInput, BadUsage
 from dyad.core.skeleton import Skeleton
 from dyad.core.tracks import Tracks
-from dyad.estimates.likeness import assigned, likeness
+from dyad.estimates.likeness import assigned, by_frame, likeness
 
 _PELVIS = Skeleton.of_names(("pelvis",), "pelvis")
 _UNSURE = 1e-3
@@ -82,7 +82,7 @@ def _alike(first: Tracks, second: Tracks) -> list[tuple[int, int, float]]:
     """(person of the first, person of the second, likeness) for every pair in every frame that both have."""
     found = []
     one, two = _points(first), _points(second)
-    rows = [_by_frame(each) for each in (first, second)]
+    rows = [by_frame(each) for each in (first, second)]
     for frame in sorted(set(rows[0]) & set(rows[1])):
         a, b = rows[0][frame], rows[1][frame]
         values = likeness(one[a], two[b])
@@ -91,13 +91,6 @@ def _alike(first: Tracks, second: Tracks) -> list[tuple[int, int, float]]:
             (int(p), int(q), float(values[i, j])) for i, p in enumerate(people[0]) for j, q in enumerate(people[1])
         ]
     return found
-
-
-def _by_frame(tracks: Tracks) -> dict[int, NDArray[np.int64]]:
-    frame = tracks.frame.numpy()
-    order = np.argsort(frame, kind="stable")
-    frames, starts = np.unique(frame[order], return_index=True)
-    return dict(zip(frames.tolist(), np.split(order, starts[1:]), strict=True))
 
 
 def _points(tracks: Tracks) -> NDArray[np.float64]:

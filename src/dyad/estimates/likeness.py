@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from dyad.core.tracks import Tracks
 from dyad.estimates.sheet import Floats
 
 _SPREAD = 0.1
@@ -27,6 +28,14 @@ def assigned(scores: Floats, least: float) -> list[tuple[int, int]]:
     """Pairs (row, column) of the best one-to-one assignment of scores (N, M), each at least `least`."""
     rows, columns = linear_sum_assignment(-scores)
     return [(int(r), int(c)) for r, c in zip(rows, columns, strict=True) if scores[r, c] >= least]
+
+
+def by_frame(tracks: Tracks) -> dict[int, NDArray[np.int64]]:
+    """The rows (n,) of each frame that has any, ascending."""
+    frame = tracks.frame.numpy()
+    order = np.argsort(frame, kind="stable")
+    frames, starts = np.unique(frame[order], return_index=True)
+    return dict(zip(frames.tolist(), np.split(order, starts[1:]), strict=True))
 
 
 def _size(xy: Floats) -> NDArray[np.float64]:

@@ -19,6 +19,7 @@ _LIFTED = Advice(note="Poses that were lifted from 2D, placed where they appear.
 
 
 def fits(contents: Contents) -> bool:
+    """Whether this is JSON as MMPose's demos or its inferencer write it."""
     value = contents.value if isinstance(contents, Json) else None
     if isinstance(value, dict):
         return "instance_info" in value
@@ -27,6 +28,7 @@ def fits(contents: Contents) -> bool:
 
 
 def read(contents: Contents, size: tuple[int, int]) -> Sheet:
+    """Everyone in the file, in 2D or 3D. BadInput where it is not MMPose's, or its people differ in their joints."""
     if not isinstance(contents, Json):
         raise BadInput(f"{contents.path} is no JSON file, expected MMPose's predictions")
     what, value = str(contents.path), contents.value
@@ -42,7 +44,7 @@ def read(contents: Contents, size: tuple[int, int]) -> Sheet:
     points = [_points(entry, f"{what}, person {at},") for at, (_, entry) in enumerate(people)]
     joints, dims = points[0].shape if points else (0, 2)
     if any(found.shape != (joints, dims) for found in points):
-        raise BadInput(f"{what} holds people of {joints} joints in {dims}D and others")
+        raise BadInput(f"{what} holds people of {joints} joints in {dims}D and others; expected one kind")
     skeleton = _skeleton(meta, joints, dims, what)
     rows = Rows(skeleton)
     for (frame, entry), found, at in zip(people, points, range(len(people)), strict=True):

@@ -21,12 +21,14 @@ _ENDING = "_keypoints.json"
 
 
 def fits(contents: Contents) -> bool:
+    """Whether this is a folder of OpenPose's files, or one of them."""
     if isinstance(contents, Folder):
         return any(file.name.endswith(_ENDING) for file in contents.files)
     return isinstance(contents, Json) and isinstance(contents.value, dict) and "people" in contents.value
 
 
 def read(contents: Contents, size: tuple[int, int]) -> Sheet:
+    """Everyone in the files. BadInput where they are not OpenPose's, or of other models than BODY_25 and COCO."""
     files = [file for file in contents.files if file.name.endswith(_ENDING)] if isinstance(contents, Folder) else []
     files = [contents.path] if isinstance(contents, Json) else files
     if not files:

@@ -31,14 +31,16 @@ class People:
 
     @property
     def skeleton(self) -> Skeleton:
+        """The tool's own joints."""
         return self.rows.skeleton
 
     @property
     def has_3d(self) -> bool:
+        """Whether any joint of anybody has a place in space."""
         return bool(torch.isfinite(self.rows.xyz).any())
 
     def tracks(self) -> Tracks:
-        """Raises BadInput where the file has no identities."""
+        """Everyone over time. Raises BadInput where the file has no identities."""
         if not self.identified:
             raise BadInput(
                 f"the {self.tool} file of {self.rows.video or 'the video'} does not say who is who from frame to "

@@ -26,11 +26,13 @@ _POINTS = Skeleton.of_names(
 
 
 def fits(contents: Contents) -> bool:
+    """Whether this is PoseTrack17's `annolist`, or what DCPose's demo writes."""
     value = contents.value if isinstance(contents, Json) else None
     return isinstance(value, dict) and ("annolist" in value or "Info" in value)
 
 
 def read(contents: Contents, size: tuple[int, int]) -> Sheet:
+    """Everyone in the file. BadInput where it is neither."""
     value = contents.value if isinstance(contents, Json) else None
     if not isinstance(value, dict):
         raise BadInput(f"{contents.path} is no JSON object, expected `annolist` or `Info`")

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 
 from dyad.core.camera import Camera
-from dyad.core.detections import Detections
 from dyad.core.errors import BadInput, BadUsage
 from dyad.core.tracks import Flag, Tracks
 from dyad.core.video import Video
@@ -101,16 +100,6 @@ def read_people(
         told = replace(recording, frames=people.rows.frames.numpy(), times=people.rows.times.numpy())
         people = with_joints(people, _flat(detections, told))
     return _standing(people, contents.path)
-
-
-def read_estimates(path: str | Path, **options: object) -> Tracks:
-    """`read_people` as tracks; also BadInput where the file has no identities."""
-    return read_people(path, **options).tracks()  # ty: ignore[invalid-argument-type]
-
-
-def read_detections(path: str | Path, **options: object) -> list[Detections]:
-    """`read_people` as detections, one entry for every frame."""
-    return read_people(path, **options).detections()  # ty: ignore[invalid-argument-type]
 
 
 def _flat(path: str | Path, recording: Recording) -> People:

@@ -57,7 +57,9 @@ class Recording:
         return cls(camera, video.fps, video.name, np.array(video.indices, np.int64), np.array(video.times))
 
     def first(self, numbers: NDArray[np.int64]) -> int:
-        """The number that stands for frame 0 where nobody says: 1 where counting from 0 would miss the end by one."""
+        """Of a file's numbers (N,) the one that stands for frame 0 where nobody says: 1 where counting from 0 would
+        miss the end by one, else 0.
+        """
         whole = self.frames is not None and np.array_equal(self.frames, np.arange(len(self.frames)))
         if self.frames is None or not whole or not len(numbers):
             return 0

@@ -10,7 +10,7 @@ from dyad.core.camera import Camera
 from dyad.core.errors import BadInput
 from dyad.core.skeleton import Skeleton
 from dyad.core.tracks import Tracks
-from dyad.estimates.likeness import assigned, likeness
+from dyad.estimates.likeness import assigned, by_frame, likeness
 from dyad.estimates.people import People
 from dyad.geometry.alignment import place
 
@@ -51,8 +51,8 @@ def with_joints(people: People, other: People, *, least: float = 0.3) -> People:
     target = rows.skeleton
     theirs, sure = _converted(seen, target)
     xy, confidence = rows.xy.clone(), torch.zeros_like(rows.confidence)
-    ours = _by_frame(rows)
-    found = _by_frame(seen)
+    ours = by_frame(rows)
+    found = by_frame(seen)
     for frame, mine in ours.items():
         others = found.get(frame, np.zeros(0, np.int64))
         for row, match in _pairs(rows, mine, theirs, others, least, frame):
@@ -64,12 +64,6 @@ def with_joints(people: People, other: People, *, least: float = 0.3) -> People:
 
 def _converted(seen: Tracks, target: Skeleton) -> tuple[Tensor, Tensor]:
     return seen.skeleton.convert(seen.xy, target), seen.skeleton.convert_confidence(seen.confidence, target)
-
-
-def _by_frame(rows: Tracks) -> dict[int, np.ndarray]:
-    order = np.argsort(rows.frame.numpy(), kind="stable")
-    frames, starts = np.unique(rows.frame.numpy()[order], return_index=True)
-    return dict(zip(frames.tolist(), np.split(order, starts[1:]), strict=True))
 
 
 def _pairs(

@@ -96,6 +96,7 @@ class Rows:
         self.scores.append(np.nan if score is None else score)
 
     def sheet(self, *, counted: int | None = None, numbers: Sequence[int] | None = None) -> Sheet:
+        """All that was added; `counted` and `numbers` as in `Sheet`. Identities count only if everybody has one."""
         joints, rows = len(self.skeleton), len(self.frames)
         points = np.stack(self.points) if rows else np.zeros((0, joints, 3))
         known = [person for person in self.people if person is not None]
@@ -166,7 +167,7 @@ def boxes_of(xy: Floats) -> Floats:
 
 
 def triples(value: Any, what: str) -> Floats:
-    """Points (J, 3) of x, y and confidence, written flat or as triples."""
+    """Points (J, 3) of x, y and confidence, written flat or as triples; BadInput for anything else."""
     array = numbers(value, what, (None,)) if _flat(value) else numbers(value, what, (None, 3))
     if array.size % 3:
         raise BadInput(f"{what} should hold x, y and confidence of each joint, got {array.size} numbers")
@@ -188,8 +189,11 @@ def optional(entry: dict[str, Any], name: str, what: str) -> float | None:
 
 def entries(value: Any, what: str) -> list[dict[str, Any]]:
     """A list of JSON objects; BadInput for anything else."""
-    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
-        raise BadInput(f"{what} should be a list of objects")
+    if not isinstance(value, list):
+        raise BadInput(f"{what} should be a list of objects, got {type(value).__name__}")
+    odd = next((type(entry).__name__ for entry in value if not isinstance(entry, dict)), None)
+    if odd is not None:
+        raise BadInput(f"{what} should be a list of objects, one of them is {odd}")
     return value
 
 

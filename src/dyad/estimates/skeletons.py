@@ -7,12 +7,6 @@ H36M17 = BODY17
 """Human3.6M's seventeen in the order of the 2D-to-3D literature: the same joints in the same order."""
 
 
-def _skeleton(name: str, text: str) -> Skeleton:
-    """A skeleton from "joint<parent joint<parent …"."""
-    pairs = [word.partition("<") for word in text.split()]
-    return Skeleton(name, tuple(p[0] for p in pairs), tuple(p[2] for p in pairs))
-
-
 _TOES = (
     "left_big_toe<left_ankle left_small_toe<left_ankle left_heel<left_ankle "
     "right_big_toe<right_ankle right_small_toe<right_ankle right_heel<right_ankle"
@@ -22,13 +16,13 @@ _ARMS = (
     "left_elbow<left_shoulder left_wrist<left_elbow"
 )
 _FACE = "right_eye<nose left_eye<nose right_ear<right_eye left_ear<left_eye"
-OPENPOSE18 = _skeleton(
+OPENPOSE18 = Skeleton.from_tree(
     "openpose18",
     f"{_ARMS} right_hip<neck right_knee<right_hip right_ankle<right_knee left_hip<neck left_knee<left_hip "
     f"left_ankle<left_knee {_FACE}",
 )
 """OpenPose's model COCO; its neck is the middle of the shoulders."""
-OPENPOSE25 = _skeleton(
+OPENPOSE25 = Skeleton.from_tree(
     "openpose25",
     f"{_ARMS} pelvis<neck right_hip<pelvis right_knee<right_hip right_ankle<right_knee left_hip<pelvis "
     f"left_knee<left_hip left_ankle<left_knee {_FACE} {_TOES}",
@@ -38,16 +32,16 @@ OPENPOSE25 = _skeleton(
 _COCO = " ".join(
     f"{joint}<{parent}" if parent else joint for joint, parent in zip(COCO17.names, COCO17.parent_names, strict=True)
 )
-WHOLEBODY23 = _skeleton("wholebody23", f"{_COCO} {_TOES}")
+WHOLEBODY23 = Skeleton.from_tree("wholebody23", f"{_COCO} {_TOES}")
 """The body and the feet of COCO-WholeBody, whose other 110 points are of face and hands."""
-HALPE26 = _skeleton(
+HALPE26 = Skeleton.from_tree(
     "halpe26",
     f"{_COCO} head_top<nose neck<nose pelvis<neck left_big_toe<left_ankle right_big_toe<right_ankle "
     "left_small_toe<left_ankle right_small_toe<right_ankle left_heel<left_ankle right_heel<right_ankle",
 )
 """AlphaPose's body; its list of 136 goes on with face and hands."""
 
-POSETRACK17 = _skeleton(
+POSETRACK17 = Skeleton.from_tree(
     "posetrack17",
     "nose<neck neck head_top<nose left_ear<nose right_ear<nose left_shoulder<neck right_shoulder<neck "
     "left_elbow<left_shoulder right_elbow<right_shoulder left_wrist<left_elbow right_wrist<right_elbow "
@@ -56,7 +50,7 @@ POSETRACK17 = _skeleton(
 )
 """PoseTrack18's joints, which DCPose finds; what the files call head_bottom is the neck."""
 
-SPIN24 = _skeleton(
+SPIN24 = Skeleton.from_tree(
     "spin24",
     "right_ankle<right_knee right_knee<right_hip right_hip<pelvis left_hip<pelvis left_knee<left_hip "
     "left_ankle<left_knee right_wrist<right_elbow right_elbow<right_shoulder right_shoulder<thorax "

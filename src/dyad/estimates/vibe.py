@@ -23,6 +23,7 @@ _ADVICE = Advice(
 
 
 def fits(contents: Contents) -> bool:
+    """Whether this is an .npz of a person as VIBE and PARE tell of one, or a folder of such."""
     if isinstance(contents, Folder):
         files = [file for file in contents.files if file.suffix == ".npz"]
         return bool(files) and all(_is_person(file) for file in files[:1])
@@ -30,6 +31,7 @@ def fits(contents: Contents) -> bool:
 
 
 def read(contents: Contents, size: tuple[int, int]) -> Sheet:
+    """Everyone in the files, placed in an image of `size` (width, height) px. BadInput where they are not VIBE's."""
     files = [f for f in contents.files if f.suffix == ".npz"] if isinstance(contents, Folder) else [contents.path]
     if not files or not isinstance(contents, Folder | Arrays):
         raise BadInput(f"{contents.path} holds no .npz of VIBE or PARE")

@@ -38,7 +38,10 @@ _ALL, _MEDIUM, _LARGE = (0.0, 1e5**2), (32.0**2, 96.0**2), (96.0**2, 1e5**2)
 
 
 class TruePerson(Protocol):
-    """One annotated person: joints (J,2) px with NaN where not labelled, box (4,) x0 y0 x1 y1, area px² or NaN."""
+    """One annotated person: joints (J,2) px with NaN where not labelled, box (4,) x0 y0 x1 y1, area px² or NaN.
+
+    Whoever is `ignored` need not be found, and is no fault if found; a `crowd` is more than one person.
+    """
 
     @property
     def xy(self) -> NDArray[np.float64]: ...

@@ -5,7 +5,6 @@ mean says nothing about it: `covered` says how many have one, and shares and Fl-
 nothing is NaN.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import NamedTuple, Self
@@ -17,6 +16,7 @@ from dyad.core.clip import Clip
 from dyad.core.errors import BadInput
 from dyad.core.flow import Flow, Flows
 from dyad.core.tracks import Tracks
+from dyad.evaluation.means import NOTHING, Mean
 
 KITTI_PX = 3.0
 KITTI_SHARE = 0.05
@@ -24,7 +24,10 @@ WITHIN = (1.0, 3.0, 5.0)
 
 
 def endpoint_errors(truth: Flow, predicted: Flow) -> Tensor:
-    """|predicted - true| (…, H, W) px; NaN where the truth is unknown, infinite where only the prediction is."""
+    """|predicted - true| (…, H, W) px; NaN where the truth is unknown, infinite where only the prediction is.
+
+    BadInput for flows of two sizes.
+    """
     if truth.uv.shape != predicted.uv.shape:
         raise BadInput(f"the true flow is {tuple(truth.uv.shape)}, the predicted one {tuple(predicted.uv.shape)}")
     error = torch.linalg.vector_norm(predicted.filled(0.0).double() - truth.filled(0.0).double(), dim=-3)
@@ -54,7 +57,7 @@ def joint_errors(truth: Tracks, position: int, flow: Flow, *, min_confidence: fl
 
     The flow read at a joint's true place in the first frame should lead to its true place in the second. Joints below
     `min_confidence` in either frame do not count: at a hidden joint, which a truth gives less than 1, the flow is that
-    of what hides it. Nobody is followed across a cut. `flow` is of the camera's size.
+    of what hides it. Nobody is followed across a cut. `flow` is of the camera's size, else BadInput.
     """
     if flow.size != truth.camera.size:
         raise BadInput(f"the flow is of {flow.size} px, the truth of {truth.camera.size} px")
@@ -76,28 +79,6 @@ def joint_errors(truth: Tracks, position: int, flow: Flow, *, min_confidence: fl
 
 
 @dataclass(frozen=True)
-class Mean:
-    """A mean that remembers how many it is of, so that two can be added."""
-
-    total: float = 0.0
-    count: int = 0
-
-    @classmethod
-    def of(cls, values: Tensor) -> Self:
-        """Of the finite ones."""
-        good = values[torch.isfinite(values)]
-        return cls(float(good.sum()), good.numel())
-
-    def __add__(self, other: "Mean") -> "Mean":
-        return Mean(self.total + other.total, self.count + other.count)
-
-    @property
-    def value(self) -> float:
-        """NaN of nothing."""
-        return self.total / self.count if self.count else math.nan
-
-
-@dataclass(frozen=True)
 class FlowSums:
     """What is known about the errors so far; add those of other frames and videos, then ask for `scores`.
 
@@ -106,17 +87,17 @@ class FlowSums:
     each of `WITHIN`) and `covered` are shares of pixels, `joints_covered` of joints.
     """
 
-    everywhere: Mean = Mean()
-    pairs: Mean = Mean()
-    people: Mean = Mean()
-    background: Mean = Mean()
-    visible: Mean = Mean()
-    occluded: Mean = Mean()
-    joints: Mean = Mean()
-    joints_covered: Mean = Mean()
-    outliers: Mean = Mean()
-    covered: Mean = Mean()
-    within: tuple[Mean, ...] = (Mean(),) * len(WITHIN)
+    everywhere: Mean = NOTHING
+    pairs: Mean = NOTHING
+    people: Mean = NOTHING
+    background: Mean = NOTHING
+    visible: Mean = NOTHING
+    occluded: Mean = NOTHING
+    joints: Mean = NOTHING
+    joints_covered: Mean = NOTHING
+    outliers: Mean = NOTHING
+    covered: Mean = NOTHING
+    within: tuple[Mean, ...] = (NOTHING,) * len(WITHIN)
 
     @classmethod
     def of_pixels(cls, truth: Flow, predicted: Flow, people: Tensor | None = None) -> Self:
@@ -150,7 +131,7 @@ class FlowSums:
 
     @classmethod
     def of_joints(cls, errors: Tensor) -> Self:
-        """Of errors as `joint_errors` gives them."""
+        """Of errors (R, J) px as `joint_errors` gives them."""
         counted = int((~torch.isnan(errors)).sum())
         found = Mean.of(errors)
         return cls(joints=found, joints_covered=Mean(float(found.count), counted))
@@ -161,6 +142,7 @@ class FlowSums:
         return FlowSums(**{name: a + b for name, (a, b) in sums.items()}, within=within)
 
     def scores(self) -> "FlowScores":
+        """The means of all that was added up."""
         return FlowScores(
             pixels=self.outliers.count,
             joints=self.joints_covered.count,

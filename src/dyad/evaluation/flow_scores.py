@@ -7,7 +7,8 @@ import torch
 from dyad.core.clip import Clip
 from dyad.core.flow import Flows
 from dyad.core.tracks import Tracks
-from dyad.evaluation.flow import FlowSums, Mean, flow_sums
+from dyad.evaluation.flow import FlowSums, flow_sums
+from dyad.evaluation.means import Mean
 from dyad.evaluation.released_flow import released_epe_at_joints
 
 RELEASED = "epe_joints_released"

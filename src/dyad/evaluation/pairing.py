@@ -69,7 +69,9 @@ def partners(
 def alone(counted: NDArray[np.bool_], position: NDArray[np.int64], person: NDArray[np.int64]) -> Partners:
     """Partners where the truth is one person: of those predicted in a frame the one who has the most rows in all.
 
-    No truth takes part in the choice, and no 2D is needed. Similarities are 1 for the one chosen.
+    counted: (T,1) whether the person is there; position: (N,) frame 0..T-1 and person: (N,) identity of each predicted
+    row. No truth takes part in the choice, and no 2D is needed. Similarities are 1 for the one chosen. BadInput for a
+    truth of several people.
     """
     if counted.shape[1] > 1:
         raise BadInput(f"a protocol for one person an image got a truth of {counted.shape[1]} people")

@@ -9,9 +9,6 @@ from scipy.optimize import linear_sum_assignment
 
 from dyad.core.errors import BadInput
 
-F1_WITHIN_M = (0.4, 0.8, 1.2)
-"""Distances in m at which LoCO (Fabbri et al., CVPR 2020) and Cheng et al. (CVPR 2021) give F1 on JTA."""
-
 
 class Found(NamedTuple):
     """Numbers of joints: right (with a partner), wrong (predicted without one), missed (true without one)."""
@@ -39,8 +36,9 @@ class Found(NamedTuple):
 def joints_found(truth: ArrayLike, predicted: ArrayLike, *, within: float) -> Found:
     """Joints of one frame: for each kind of joint a one-to-one matching of true and predicted points.
 
-    truth: (G,J,3) m, predicted: (P,J,3) m, either of nobody; NaN joints are not there. Partners are nearer than
-    `within` (m). There are as many pairs as there can be, and of those the ones with the smallest total distance;
+    truth: (G,J,3) m, predicted: (P,J,3) m, either of nobody; NaN joints are not there, and BadInput for other shapes.
+    Partners are nearer than `within` (m); LoCO (Fabbri et al., CVPR 2020) counts on JTA at 0.4, 0.8 and 1.2 m. There
+    are as many pairs as there can be, and of those the ones with the smallest total distance;
     joints of one predicted person may be paired with several true people.
     """
     true, pred = np.asarray(truth, dtype=np.float64), np.asarray(predicted, dtype=np.float64)

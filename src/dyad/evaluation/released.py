@@ -61,7 +61,8 @@ def line_fitted_to_truth(predicted: ArrayLike, truth: ArrayLike) -> NDArray[np.f
 
     The scripts do this with the depths of all people and frames of a video at once (their similarity fit in one
     dimension), so that neither the scale nor the shift is predicted; the slope may be negative, and then depths that
-    run backwards are put right as well. Depths without variation become the mean of the truth.
+    run backwards are put right as well. Depths without variation become the mean of the truth. BadInput for none, or
+    for different numbers of them.
     """
     pred, true = np.asarray(predicted, dtype=np.float64), np.asarray(truth, dtype=np.float64)
     if pred.shape != true.shape or not pred.size:

@@ -51,7 +51,8 @@ def average_precision_of_roots(frames: Sequence[RootFrame], *, within: float = 0
     In the order of their scores, over all frames, predictions take the nearest true root of their frame that is still
     free and nearer than `within` (m); who finds none is wrong. Precision is made monotone from the right, and the area
     is exact, without sampling. A NaN root of the prediction is dropped, and of the truth too. With equal scores the
-    earlier frame, then the earlier row, goes first. NaN if there is no true root.
+    earlier frame, then the earlier row, goes first. NaN if there is no true root; BadInput where scores are not as many
+    as predicted roots.
     """
     total = 0
     scores: list[NDArray[np.float64]] = []

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from dyad.core.skeleton import Skeleton
 from dyad.evaluation.comparison import Comparison
-from dyad.evaluation.flow import Mean
 from dyad.evaluation.intervals import interval_coverage
+from dyad.evaluation.means import Mean
 from dyad.evaluation.pairs import pair_pa_errors, penetration
 from dyad.evaluation.temporal import acceleration_errors, contacts, foot_sliding, jitter, velocity_errors
 
@@ -18,11 +18,6 @@ CLOSE = 1.0
 STANDING = 0.12
 """m above the floor, below which a true ankle stands."""
 _FEET = ("left_ankle", "right_ankle")
-
-
-def _mean(values: NDArray[np.float64], scale: float = 1.0) -> Mean:
-    good = values[np.isfinite(values)]
-    return Mean(scale * float(good.sum()), good.size)
 
 
 def _motion(c: Comparison, *, rooted: bool = True) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -35,15 +30,15 @@ def _motion(c: Comparison, *, rooted: bool = True) -> tuple[NDArray[np.float64],
 
 
 def _velocity(c: Comparison) -> Mean:
-    return _mean(velocity_errors(*_motion(c)), 1000)
+    return Mean.of_array(velocity_errors(*_motion(c)), 1000)
 
 
 def _acceleration(c: Comparison) -> Mean:
-    return _mean(acceleration_errors(*_motion(c), c.times))
+    return Mean.of_array(acceleration_errors(*_motion(c), c.times))
 
 
 def _jitter(c: Comparison, which: int) -> Mean:
-    return _mean(jitter(_motion(c, rooted=False)[which], c.times))
+    return Mean.of_array(jitter(_motion(c, rooted=False)[which], c.times))
 
 
 def _sliding(c: Comparison, which: int) -> Mean:
@@ -53,7 +48,7 @@ def _sliding(c: Comparison, which: int) -> Mean:
     feet = [c.joints.index(name) for name in _FEET]
     motion = [v[:, :, feet] for v in _motion(c, rooted=False)]
     standing = contacts(motion[0], c.floor, below=STANDING)
-    return _mean(foot_sliding(motion[which], c.floor, standing, c.times), 1000)
+    return Mean.of_array(foot_sliding(motion[which], c.floor, standing, c.times), 1000)
 
 
 def _claimed(c: Comparison, share: float) -> Mean:
@@ -84,7 +79,7 @@ def _penetration(c: Comparison, which: int) -> Mean:
     """Where the protocol's root is the pelvis."""
     pair = _pairs(c)[which]
     names = Skeleton.of_names((*(n if n != "pelvis" else "pelvis_joint" for n in c.joints), "pelvis"))
-    return _mean(penetration(pair[:, 0], pair[:, 1], names), 1000)
+    return Mean.of_array(penetration(pair[:, 0], pair[:, 1], names), 1000)
 
 
 SCENE_METRICS: dict[str, Callable[[Comparison], Mean]] = {
@@ -101,6 +96,6 @@ SCENE_METRICS: dict[str, Callable[[Comparison], Mean]] = {
     "sigma_90": lambda c: _claimed(c, 0.9),
     "penetration_mm": lambda c: _penetration(c, 1),
     "penetration_true_mm": lambda c: _penetration(c, 0),
-    "pair_pa_mpjpe_mm": lambda c: _mean(pair_pa_errors(*_pairs(c)), 1000),
+    "pair_pa_mpjpe_mm": lambda c: Mean.of_array(pair_pa_errors(*_pairs(c)), 1000),
 }
 """Pairs are true people nearer than `CLOSE`; feet stand where the true ankle is lower than `STANDING`."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from dyad.evaluation import tracking
 from dyad.evaluation.aligned import n_errors
 from dyad.evaluation.comparison import Comparison
-from dyad.evaluation.flow import Mean
+from dyad.evaluation.means import Mean
 from dyad.evaluation.points import joints_found
 from dyad.evaluation.pose3d import auc, pck
 from dyad.evaluation.protocols import Protocol
@@ -79,12 +79,6 @@ def _sum(first: Value, second: Value) -> Value:
     raise ValueError(f"{first} and {second} are no values of one metric")
 
 
-def _mean(values: NDArray[np.float64], scale: float = 1.0) -> Mean:
-    """Of the finite ones."""
-    good = values[np.isfinite(values)]
-    return Mean(scale * float(good.sum()), good.size)
-
-
 def _share(right: NDArray[np.bool_], scale: float = 1.0) -> Mean:
     return Mean(scale * float(right.sum()), right.size)
 
@@ -144,10 +138,10 @@ def _people(c: Comparison) -> int:
 POSE_METRICS: dict[str, Callable[[Comparison], Value]] = {
     "pck": lambda c: _pck(c.relative),
     "pck_abs": lambda c: _pck(c.absolute),
-    "mpjpe_mm": lambda c: _mean(c.relative, 1000),
-    "pa_mpjpe_mm": lambda c: _mean(c.fitted, 1000),
-    "n_mpjpe_mm": lambda c: _mean(_scaled(c), 1000),
-    "mrpe_mm": lambda c: _mean(c.roots, 1000),
+    "mpjpe_mm": lambda c: Mean.of_array(c.relative, 1000),
+    "pa_mpjpe_mm": lambda c: Mean.of_array(c.fitted, 1000),
+    "n_mpjpe_mm": lambda c: Mean.of_array(_scaled(c), 1000),
+    "mrpe_mm": lambda c: Mean.of_array(c.roots, 1000),
     "roots_25cm": lambda c: _share(c.roots[~np.isnan(c.roots)] < 0.25, 100),
     "root_ap25": _root_ap,
     "f1_40cm": lambda c: _f1(c, 0.4),

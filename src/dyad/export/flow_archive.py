@@ -38,6 +38,7 @@ class FlowArchive:
             self._hidden.write(np.ascontiguousarray(flow.occluded.cpu().numpy()).tobytes())
 
     def finish(self, path: Path) -> None:
+        """Write what was collected to `path`. BadInput where there is no flow."""
         if self._size is None:
             raise BadInput("an archive of flow needs at least one flow, got none")
         width, height = self._size

@@ -4,7 +4,7 @@ The code of colours is that of Baker et al., "A Database and Evaluation Methodol
 motion is white, and unknown is black. A small wheel in a corner says what the colours mean.
 """
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from dyad.core.errors import BadUsage
 from dyad.core.files import whole_file
 from dyad.core.flow import Flow
+from dyad.export.letters import letters
 from dyad.export.video import ClipWriter, clip_writer
 
 Image = NDArray[np.uint8]
@@ -34,18 +35,14 @@ _BEYOND = 0.75
 _TYPICAL = 99.0
 _LEAST = 1.0
 
-# Rows of 3 bits, from the top down.
-_GLYPHS = {
-    "0": (7, 5, 5, 5, 7), "1": (2, 6, 2, 2, 7), "2": (7, 1, 7, 4, 7), "3": (7, 1, 7, 1, 7), "4": (5, 5, 7, 1, 1),
-    "5": (7, 4, 7, 1, 7), "6": (7, 4, 7, 5, 7), "7": (7, 1, 2, 2, 2), "8": (7, 5, 7, 5, 7), "9": (7, 5, 7, 1, 7),
-    ".": (0, 0, 0, 0, 2), " ": (0, 0, 0, 0, 0), "p": (0, 7, 5, 7, 4), "x": (0, 5, 2, 2, 5),
-}  # fmt: skip
-
 
 def colours_of(flow: Flow, *, full: float) -> Image:
-    """Flow (…, 2, H, W) as RGB images (…, H, W, 3); motion of `full` px has the purest colour, faster is darker."""
-    if not full > 0:
-        raise BadUsage(f"colours end at a motion above 0 px, got {full}")
+    """Flow (…, 2, H, W) as RGB images (…, H, W, 3) uint8; motion of `full` px has the purest colour, faster is darker.
+
+    Unknown flow is black. BadUsage for a `full` that is no finite number above 0.
+    """
+    if not 0 < full < np.inf:
+        raise BadUsage(f"colours end at a motion above 0 px and of finite size, got {full}")
     uv = flow.numpy()
     known = np.isfinite(uv).all(-1, keepdims=True)
     u, v = np.moveaxis(np.where(known, uv, 0) / np.float32(full), -1, 0)
@@ -78,7 +75,9 @@ def with_legend(image: Image, full: float) -> Image:
     out = image.copy()
     radius = max(10, round(0.07 * min(image.shape[:2])))
     zoom = max(1, round(radius / 12))
-    text = _text(f"{full:g} px", zoom)
+    # In figures alone, also where others would write 1e+06.
+    figure = np.format_float_positional(full, precision=3, fractional=False, trim="-")
+    text = np.kron(letters(f"{figure} px"), np.ones((zoom, zoom), bool))
     high, wide = 2 * radius + 1 + zoom * 3 + len(text), max(2 * radius + 1, text.shape[1]) + 4 * zoom
     if high + 2 * zoom > image.shape[0] or wide > image.shape[1]:
         return out
@@ -134,14 +133,6 @@ def _wheel() -> NDArray[np.float32]:
         share = np.arange(count)[:, None] / count
         parts.append((1 - share) * np.array(colour) + share * np.array(following))
     return (np.concatenate(parts) / 255).astype(np.float32)
-
-
-def _text(words: str, zoom: int) -> NDArray[np.bool_]:
-    """Letters as a mask, five rows high before they are enlarged."""
-    columns: Iterable[NDArray[np.bool_]] = (
-        np.array([[bool(row >> bit & 1) for bit in (2, 1, 0, 3)] for row in _GLYPHS[letter]]) for letter in words
-    )
-    return np.kron(np.concatenate([*columns], 1)[:, :-1], np.ones((zoom, zoom), bool))
 
 
 def _png(image: Image) -> bytes:

@@ -91,6 +91,7 @@ class Rig:
 
     @cached_property
     def parents(self) -> tuple[int, ...]:
+        """Of each of the K nodes its parent's index, -1 for the root."""
         return tuple(node.parent for node in self.nodes)
 
     @cached_property

@@ -100,6 +100,7 @@ def upright(tracks: Tracks, frame: Frame = "world") -> Upright:
     """The joints of tracks in axes of which y points up; see `Upright`.
 
     Where `tracks.world` is None, the camera is taken as level, and the lowest feet of each shot stand at height 0.
+    BadUsage for a frame of another name.
     """
     if frame not in ("world", "camera"):
         raise BadUsage(f"people can be exported in the frame 'world' or 'camera', got {frame!r}")

@@ -36,7 +36,10 @@ class ClipWriter:
         self._last = -1
 
     def write(self, image: np.ndarray, time: float) -> None:
-        """Append an image (H, W, 3) uint8 RGB that is shown from `time` (s) on; times must ascend."""
+        """Append an image (H, W, 3) uint8 RGB that is shown from `time` (s) on.
+
+        BadInput for an image of another shape or type than the first, and for times that do not ascend.
+        """
         stream = self._stream or self._open(image, time)
         if image.shape != self._shape or image.dtype != np.uint8:
             raise BadInput(f"the frames of a clip should all be {self._shape} uint8, got {image.shape} {image.dtype}")
@@ -74,6 +77,7 @@ class ClipWriter:
         return stream
 
     def finish(self) -> None:
+        """Write what the encoder still holds. BadInput where there is no frame."""
         if self._stream is None:
             raise BadInput("a clip needs at least one frame, got none")
         self._container.mux(self._stream.encode(None))

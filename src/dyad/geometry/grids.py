@@ -93,5 +93,5 @@ def _shrunk(image: Tensor, factor: int) -> Tensor:
 
 
 def to_float(images: Tensor) -> Tensor:
-    """uint8 images to float32 in 0..1; float images pass unchanged."""
+    """Images of any shape, uint8, to float32 in 0..1; float images pass unchanged."""
     return images.float() / 255 if images.dtype == torch.uint8 else images

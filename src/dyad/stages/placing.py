@@ -8,6 +8,7 @@ from torch import Tensor
 from dyad.core.camera import Camera
 from dyad.core.skeleton import BODY17
 from dyad.geometry.alignment import place
+from dyad.geometry.looking import toward
 
 # Lengths between joint centres as shares of stature, the mean of men and women (de Leva 1996, J Biomech 29:1223);
 # thighs reach up to the hips of motion capture (docs/joints.md).
@@ -26,22 +27,6 @@ _SHARES = {
 # A bone is seen shorter than it is unless it lies across the view. Of the nine above, trunk and legs mostly do, so the
 # share below which most are is a robust "longest"; the very longest is the one with the largest error.
 _UNSHORTENED = 0.75
-
-
-def toward(ray: Tensor) -> Tensor:
-    """Rotations (…, 3, 3) that take the optical axis to the ray (…, 3) by the shortest way.
-
-    A network that is shown a crop answers as if a camera looked straight at the person; these turn its axes to the
-    camera's.
-    """
-    x, y, z = (ray / torch.linalg.vector_norm(ray, dim=-1, keepdim=True)).unbind(-1)
-    k = 1 / (1 + z)
-    rows = (
-        torch.stack((1 - k * x * x, -k * x * y, x), -1),
-        torch.stack((-k * x * y, 1 - k * y * y, y), -1),
-        torch.stack((-x, -y, 1 - k * (x * x + y * y)), -1),
-    )
-    return torch.stack(rows, -2)
 
 
 def place_people(relative: Tensor, xy: Tensor, confidence: Tensor, centre: Tensor, camera: Camera) -> Tensor:

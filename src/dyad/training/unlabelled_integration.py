@@ -41,9 +41,10 @@ _UNSEEN = 0.3
 class Unlabelled:
     """Which errors weigh crowds and are minimised, E_rep and E_mp, and the weight of the discriminators' -log C.
 
-    pseudo: weight of the pseudo-labels beside the labels; consistent: of the student's own error.
+    labels: weight of labelled crowds. pseudo: of the pseudo-labels. consistent: of the student's own error.
     """
 
+    labels: float = 1.0
     pseudo: float = 1.0
     consistent: float = 1.0
     reprojection: bool = False
@@ -58,6 +59,12 @@ TABLE2: Mapping[str, Unlabelled] = {
     "Rep+dis": Unlabelled(reprojection=True, plausible=0.003),
     "Rep+MP+dis": Unlabelled(reprojection=True, perspective=True, plausible=0.003),
 }
+ALONE: Mapping[str, Unlabelled] = {
+    name: replace(losses, labels=0.0, pseudo=0.0, plausible=10 * losses.plausible)
+    for name, losses in TABLE2.items()
+    if losses.consistent
+}
+"""Equation 10 as it is printed: neither labels nor pseudo-labels hold the student."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +121,9 @@ def without_labels(
                 error = disagreement(teacher, pseudo, batch, losses, step, data.batches)
             weight = easy_first(error, 1 + step // data.epoch)
             found = fuse(student, seen_less(batch, data.less, step))[0].float()
-            loss = supervised(student, next(taught))["loss"] + losses.pseudo * weighed(found, pseudo, weight)
+            loss = losses.pseudo * weighed(found, pseudo, weight)
+            if losses.labels:
+                loss = loss + losses.labels * supervised(student, next(taught))["loss"]
             if losses.consistent and (losses.reprojection or losses.perspective):
                 own = disagreement(student, found, batch, losses, step, data.batches)
                 both = torch.isfinite(own) & torch.isfinite(error)

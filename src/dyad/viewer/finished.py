@@ -36,6 +36,7 @@ class Finished:
 
     @property
     def notes(self) -> list[str]:
+        """What the run said that whoever reads its result must know."""
         notes = self.account.get("notes")
         return [str(note) for note in notes] if isinstance(notes, list) else []
 

@@ -88,7 +88,7 @@ class OverlayWriter:
         self._sorted = frames[self._order]
 
     def rows(self, frame: int) -> np.ndarray:
-        """Row numbers of a source frame."""
+        """Numbers (n,) of the tracks' rows in a source frame."""
         low, high = np.searchsorted(self._sorted, [frame, frame + 1])
         return self._order[low:high]
 

@@ -29,6 +29,7 @@ def assign(people: Iterable[int]) -> dict[int, RGB]:
 
 
 def hexadecimal(colour: RGB) -> str:
+    """As CSS has it, such as #e69f00."""
     return "#{:02x}{:02x}{:02x}".format(*colour)
 
 

@@ -2,24 +2,10 @@
 
 import numpy as np
 
+from dyad.export.letters import letters
 from dyad.viewer.palette import RGB
 
 Image = np.ndarray  # (H, W, 3) uint8, painted in place
-
-# Rows of 3 bits, top to bottom: digits that stay legible at ten pixels.
-_DIGITS = {
-    "0": (7, 5, 5, 5, 7),
-    "1": (2, 6, 2, 2, 7),
-    "2": (7, 1, 7, 4, 7),
-    "3": (7, 1, 7, 1, 7),
-    "4": (5, 5, 7, 1, 1),
-    "5": (7, 4, 7, 1, 7),
-    "6": (7, 4, 7, 5, 7),
-    "7": (7, 1, 2, 2, 2),
-    "8": (7, 5, 7, 5, 7),
-    "9": (7, 5, 7, 1, 7),
-    "-": (0, 0, 7, 0, 0),
-}
 
 
 def line(
@@ -96,12 +82,11 @@ def disc(image: Image, centre: np.ndarray, colour: RGB, *, radius: float, opacit
 
 
 def number(image: Image, value: int, centre: np.ndarray, colour: RGB, ink: RGB, *, size: int) -> None:
-    """Paint a number on a rounded patch of `colour`, kept inside the image; a digit is `size` cells of 3 by 5 high."""
-    text = str(value)
-    rows = np.array([[_DIGITS[c][r] for c in text] for r in range(5)])
-    bits = (rows[:, :, None] >> np.array([2, 1, 0])) & 1  # (5, n, 3)
-    glyphs = np.pad(bits, ((0, 0), (0, 0), (0, 1))).reshape(5, -1)[:, :-1]
-    patch = np.kron(np.pad(glyphs, ((2, 2), (3, 3))), np.ones((size, size), np.int64)).astype(bool)
+    """Paint a whole number on a rounded patch of `colour` about `centre` (2,) px, kept inside the image.
+
+    A digit has 3 by 5 cells, and a cell is `size` px wide.
+    """
+    patch = np.kron(np.pad(letters(str(value)), ((2, 2), (3, 3))), np.ones((size, size), bool))
     height, width = patch.shape
     left = int(np.clip(round(float(centre[0]) - width / 2), 0, max(0, image.shape[1] - width)))
     top = int(np.clip(round(float(centre[1]) - height / 2), 0, max(0, image.shape[0] - height)))

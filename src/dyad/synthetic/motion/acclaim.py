@@ -61,7 +61,7 @@ def read_asf(path: str | Path) -> Acclaim:
     bones = {root.name: root}
     for bone in _bones(sections["bonedata"], degrees):
         if bone.name in bones:
-            raise BadInput(f"{path}: the bone {bone.name} is described twice")
+            raise BadInput(f"{path}: the bone {bone.name[:60]} is described twice")
         bones[bone.name] = bone
     order, parents = _hierarchy(sections["hierarchy"], bones)
     placed = tuple(bones[name] for name in order)
@@ -236,10 +236,10 @@ def _hierarchy(lines: list[Line], bones: dict[str, Bone]) -> tuple[list[str], tu
             continue
         for name in (parent, *rest):
             if name not in bones:
-                raise line.fault(f"bones that :bonedata describes, not {name}")
+                raise line.fault(f"bones that :bonedata describes, not {name[:60]}")
         for name in rest:
             if name in above or name == "root":
-                raise line.fault(f"{name} below one bone only")
+                raise line.fault(f"{name[:60]} below one bone only")
             above[name] = parent
         children.setdefault(parent, []).extend(rest)
     order: list[str] = []
@@ -250,7 +250,7 @@ def _hierarchy(lines: list[Line], bones: dict[str, Bone]) -> tuple[list[str], tu
         waiting.extend(reversed(children.get(name, [])))
     lost = [name for name in bones if name not in order]
     if lost:
-        raise BadInput(f"{lines[0].file}: no way leads from the root to {', '.join(lost[:5])} in :hierarchy")
+        raise BadInput(f"{lines[0].file}: no way leads from the root to {', '.join(lost[:5])[:200]} in :hierarchy")
     return order, tuple(order.index(above[name]) if name in above else -1 for name in order)
 
 
@@ -269,7 +269,9 @@ class _Record:
         """BadInput unless every bone has a row for each frame so far."""
         for name, rows in self.rows.items():
             if len(rows) != self.frames:
-                raise BadInput(f"{line.file}, line {line.number}: frame {self.frames} ends without values for {name}")
+                raise BadInput(
+                    f"{line.file}, line {line.number}: frame {self.frames} ends without values for {name[:60]}"
+                )
 
 
 def _frames(lines: list[Line], skeleton: Acclaim, path: Path) -> list[Array]:
@@ -290,9 +292,9 @@ def _frames(lines: list[Line], skeleton: Acclaim, path: Path) -> list[Array]:
         elif words[0] not in widths:
             raise line.fault("the name of one of the skeleton's bones")
         elif not widths[words[0]]:
-            raise line.fault(f"no values for {words[0]}, which has no degree of freedom")
+            raise line.fault(f"no values for {words[0][:60]}, which has no degree of freedom")
         elif len(record.rows[words[0]]) >= record.frames:
-            raise line.fault(f"{words[0]} once a frame")
+            raise line.fault(f"{words[0][:60]} once a frame")
         else:
             record.rows[words[0]].append(line.numbers(words[1:], widths[words[0]], f"degrees of freedom of {words[0]}"))
     if not record.frames:

@@ -14,9 +14,10 @@ from dyad.synthetic.motion.timing import Frames, checked, faded, grid, reflected
 
 @dataclass(frozen=True, eq=False)
 class Take:
-    """Bone rotations (T, 31, 3, 3) and hip positions (T, 3) in metres, in the pose convention of `synthetic.bodies.body`.
+    """Bone rotations (T, 31, 3, 3) and hip positions (T, 3) in metres.
 
-    The floor is y = 0. A take fits the `Shape` that it was made for; on another it may sink or float.
+    In the pose convention of `synthetic.bodies.body`; the floor is y = 0. A take fits the `Shape` that it was
+    made for; on another it may sink or float.
     """
 
     rotations: Array
