@@ -17,6 +17,7 @@ def bench_integration_command(
     motions: Path | None = None,
     weights: str = "integration",
     steps: int = 150,
+    unheld: bool = False,
     threads: Threads = None,
     json: Json = False,
 ) -> None:
@@ -40,6 +41,9 @@ def bench_integration_command(
         without --motions.
     steps
         Table 2: of each training without labels.
+    unheld
+        Table 2: the losses of equation 10 alone, with neither labels nor pseudo-labels to hold the student; "labelled
+        alone" is then the teacher.
     """
     from dyad.bench.integration import Crowds, as_text, bench_integration, held_out_troupe
     from dyad.core.errors import BadUsage
@@ -57,15 +61,17 @@ def bench_integration_command(
     crowds = Crowds(held_out_troupe(motions=motions), scenes=scenes)
     rules: dict[str, Rule] = {"TD + BU (IN)": learned}
     if table == "2":
-        from dyad.training.unlabelled_integration import TABLE2, crowds_to_learn_from, without_labels
+        from dyad.training.unlabelled_integration import TABLE2, UNHELD, crowds_to_learn_from, without_labels
 
         # Labels are of made-up motion alone: what lacks labels should be of another kind.
         troupe = crowds_to_learn_from(motions)
         labelled = troupe if motions is None else crowds_to_learn_from(None)
         rules = {
             name: Learned(without_labels(learned.network, losses, troupe=troupe, labelled=labelled, steps=steps))
-            for name, losses in TABLE2.items()
+            for name, losses in (UNHELD if unheld else TABLE2).items()
         }
+        if unheld:
+            rules = {"labelled alone": learned, **rules}
     with progress() as told:
         count = iter(range(1, scenes + 1))
         scores = bench_integration(

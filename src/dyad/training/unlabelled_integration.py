@@ -59,10 +59,8 @@ TABLE2: Mapping[str, Unlabelled] = {
     "Rep+dis": Unlabelled(reprojection=True, plausible=0.003),
     "Rep+MP+dis": Unlabelled(reprojection=True, perspective=True, plausible=0.003),
 }
-ALONE: Mapping[str, Unlabelled] = {
-    name: replace(losses, labels=0.0, pseudo=0.0, plausible=10 * losses.plausible)
-    for name, losses in TABLE2.items()
-    if losses.consistent
+UNHELD: Mapping[str, Unlabelled] = {
+    name: replace(losses, labels=0.0, pseudo=0.0) for name, losses in TABLE2.items() if losses.consistent
 }
 """Equation 10 as it is printed: neither labels nor pseudo-labels hold the student."""
 
