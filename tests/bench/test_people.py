@@ -92,9 +92,13 @@ def test_missed_and_invented_people(tmp_path: Path) -> None:
     mean = bench_people(tmp_path, detector=Listed({300: [TALL, person(190, 10, 150, seed=3)]}))["mean"]
     assert (mean["recall"], mean["precision"], mean["detections"]) == (0.5, 0.5, 2)
     bins = {(b["from"], b["to"]): (b["people"], b["recall"]) for b in mean["by_height"]}
-    assert bins[(0, 50)] == (1, 0)
-    assert bins[(100, 200)] == (1, 1)
-    assert bins[(400, None)] == (0, None)
+    assert bins[(0, 80)] == (1, 0)
+    assert bins[(160, 320)] == (1, 1)
+    assert bins[(320, None)] == (0, None)
+    # Who is not there is about 135 px tall, and overlaps with nobody.
+    precision = {(b["from"], b["to"]): b["precision"] for b in mean["by_height"]}
+    assert precision == {(0, 80): None, (80, 160): 0, (160, 320): 1, (320, None): None}
+    assert [b["precision"] for b in mean["by_overlap"]] == [0.5, None, None]
 
 
 def test_two_detections_of_one_person_are_one_hit_and_one_error(tmp_path: Path) -> None:
@@ -151,7 +155,7 @@ def test_overlap_is_with_the_most_overlapping_neighbour(tmp_path: Path) -> None:
     write(tmp_path, [TWO[0], labelled(other, [50, 10, 80, 160], 0), TWO[1]])
     bins = bench_people(tmp_path, detector=Listed({300: [TALL], 301: [SMALL]}))["mean"]["by_overlap"]
     found = {b["from"]: (b["people"], b["recall"]) for b in bins if b["people"]}
-    assert found == {0.0: (1, 1), 0.2: (2, 0.5)}
+    assert found == {0.0: (1, 1), 0.3: (2, 0.5)}
 
 
 def test_the_mean_is_over_all_people_of_all_files(tmp_path: Path) -> None:

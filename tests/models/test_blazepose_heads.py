@@ -4,7 +4,14 @@ import pytest
 import torch
 
 from dyad.models.blazepose import BlazePoseDetector
-from dyad.models.blazepose_heads import BlazePoseFeatures, BlazePoseFinder, PersonHeads, PersonNetwork, PlainFeatures
+from dyad.models.blazepose_heads import (
+    BlazePoseFeatures,
+    BlazePoseFinder,
+    PersonHeads,
+    PersonNetwork,
+    PlainFeatures,
+    SideBySide,
+)
 from dyad.models.weights import BLAZEPOSE_DETECTOR
 from dyad.models.zoo import make
 
@@ -66,3 +73,19 @@ def test_the_zoo_knows_them() -> None:
     with torch.device("meta"):
         assert sum(p.numel() for p in make("person-heads").parameters()) < 400_000
         make("person-network", width=32)
+
+
+def test_without_heads_the_detector_is_alone(file: Path, heads: PersonHeads) -> None:
+    proposals, maps = BlazePoseFinder.from_files(file, heads)(IMAGES, heads=False)
+    assert maps is None
+    assert torch.equal(proposals.scores, BlazePoseDetector.from_file(file)(IMAGES).scores)
+
+
+def test_a_network_with_features_of_its_own_beside_the_detector(file: Path, heads: PersonHeads) -> None:
+    network = PersonNetwork(PlainFeatures().eval(), heads)
+    both = SideBySide(BlazePoseDetector.from_file(file), network)
+    proposals, maps = both(IMAGES)
+    assert torch.equal(proposals.scores, BlazePoseDetector.from_file(file)(IMAGES).scores)
+    assert maps is not None
+    assert torch.equal(maps.middle, network(IMAGES).middle)
+    assert both(IMAGES, heads=False)[1] is None

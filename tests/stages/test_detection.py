@@ -1,6 +1,7 @@
 """The embedded detector on people whom Dyad draws: who is there is found, when and where he is there."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -8,9 +9,17 @@ from torch import Tensor
 
 from dyad.core.clip import Clip
 from dyad.core.detections import Detections
-from dyad.core.skeleton import BLAZEPOSE33, COCO17
+from dyad.core.skeleton import BLAZEPOSE33, BODY17, COCO17
 from dyad.core.video import Video
-from dyad.stages.detection import BlazePose
+from dyad.models.blazepose import Region
+from dyad.models.blazepose_heads import BlazePoseFinder
+from dyad.models.checkpoints import Checkpoint, shipped
+from dyad.models.weights import BLAZEPOSE_DETECTOR
+from dyad.stages.detection import BlazePose, agreement
+from dyad.stages.proposals import Proposals
+from dyad.stages.regions import People
+
+from .conftest import Networks
 
 Make = Callable[..., BlazePose]
 
@@ -111,3 +120,26 @@ def test_empty_pictures_and_tiny_ones(networks: Make) -> None:
         seen = list(networks()(Video(frames, fps=25)))
         assert [len(d) for d in seen] == [0] * len(frames)
         assert all(d.xy.shape == (0, 33, 2) for d in seen)
+
+
+def test_heads_and_landmarks_agree_where_they_mean_the_same_body() -> None:
+    rng = torch.Generator().manual_seed(0)
+    xy = 100 * torch.rand(2, 33, 2, generator=rng) + torch.tensor([[[0.0, 0.0]], [[300.0, 0.0]]])
+    zeros = torch.zeros(2)
+    people = People(xy, torch.zeros(2, 33, 3), torch.ones(2, 33), zeros, zeros, xy[:, 0], xy[:, 1], zeros)
+    said = BLAZEPOSE33.convert(xy, BODY17)
+    moved = said + torch.tensor([3.0, 4.0])
+    told = Proposals(Region(said[:, 0], zeros, zeros), torch.tensor([0.4, 0.7]), zeros == 0, moved)[
+        torch.tensor([1, 0])
+    ]
+    torch.testing.assert_close(agreement(people, told), 5 / people.span)
+
+
+def test_heads_only_add(networks: Networks, blazepose_folder: Path, images: np.ndarray) -> None:
+    """Half the size: whoever is found without heads is found with them, in the same place."""
+    heads = Checkpoint.load(shipped()["person-heads"]).build()
+    finder = BlazePoseFinder.from_files(blazepose_folder / BLAZEPOSE_DETECTOR.file, heads)
+    video = Video(images[:1, ::2, ::2], fps=25)
+    (without,), (with_heads,) = networks()(video), BlazePose(finder, networks.landmarks)(video)
+    assert len(with_heads) >= len(without) > 0
+    assert torch.equal(with_heads.xy[: len(without)], without.xy)

@@ -1,10 +1,16 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from dyad.core.clip import Clip
+from dyad.core.skeleton import BODY17
 from dyad.models.blazepose import Region
+from dyad.models.blazepose_heads import BlazePoseFinder
+from dyad.models.checkpoints import Checkpoint, shipped
+from dyad.models.weights import BLAZEPOSE_DETECTOR
 from dyad.stages.proposals import Proposer, distinct
 
 from .conftest import Networks
@@ -27,7 +33,8 @@ def hits(region: Region, boxes: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("tiles", [False, True])
 def test_everyone_is_proposed(networks: Networks, image: Tensor, drawn: Clip, tiles: bool) -> None:
-    region, score = Proposer(networks.detector, device=CPU, tiles=tiles)(image)
+    proposed = Proposer(networks.detector, device=CPU, tiles=tiles)(image)
+    region, score = proposed.region, proposed.score
     assert hits(region, drawn.truth[drawn.truth.frame == 0].box).all()
     assert region.centre.shape == (len(score), 2)
     assert (score.diff() <= 0).all()
@@ -36,24 +43,54 @@ def test_everyone_is_proposed(networks: Networks, image: Tensor, drawn: Clip, ti
 
 
 def test_policy(networks: Networks, image: Tensor) -> None:
-    assert len(Proposer(networks.detector, device=CPU, sizes=(448,), most=1)(image)[1]) == 1
-    assert len(Proposer(networks.detector, device=CPU, sizes=(448,), threshold=1.1)(image)[1]) == 0
+    assert len(Proposer(networks.detector, device=CPU, sizes=(448,), most=1)(image)) == 1
+    assert len(Proposer(networks.detector, device=CPU, sizes=(448,), threshold=1.1)(image)) == 0
 
 
 def test_one_size_sees_what_is_large_enough_in_it(networks: Networks, image: Tensor, drawn: Clip) -> None:
     boxes = drawn.truth[drawn.truth.frame == 0].box
     # Shown twice as large, the same person is found in the same place.
     double = image.repeat_interleave(2, -1).repeat_interleave(2, -2)
-    region, _ = Proposer(networks.detector, device=CPU, sizes=(640,))(image)
-    other, _ = Proposer(networks.detector, device=CPU, sizes=(640,))(double)
+    region = Proposer(networks.detector, device=CPU, sizes=(640,))(image).region
+    other = Proposer(networks.detector, device=CPU, sizes=(640,))(double).region
     assert torch.equal(hits(region, boxes), hits(Region(other.centre / 2, other.side / 2, other.angle), boxes))
 
 
 @pytest.mark.parametrize("size", [(2, 2), (31, 200), (200, 31)])
 def test_images_of_any_shape(networks: Networks, size: tuple[int, int]) -> None:
-    region, score = Proposer(networks.detector, device=CPU, tiles=True)(torch.zeros(3, *size, dtype=torch.uint8))
+    proposed = Proposer(networks.detector, device=CPU, tiles=True)(torch.zeros(3, *size, dtype=torch.uint8))
+    region, score = proposed.region, proposed.score
     assert len(region.side) == len(score)
     assert torch.isfinite(region.centre).all()
+
+
+@pytest.fixture(scope="module")
+def finder(blazepose_folder: Path) -> BlazePoseFinder:
+    heads = Checkpoint.load(shipped()["person-heads"]).build()
+    return BlazePoseFinder.from_files(blazepose_folder / BLAZEPOSE_DETECTOR.file, heads)
+
+
+@pytest.mark.parametrize("tiles", [False, True])
+def test_heads_tell_of_everyone_with_joints(finder: BlazePoseFinder, image: Tensor, drawn: Clip, tiles: bool) -> None:
+    proposed = Proposer(finder, device=CPU, tiles=tiles)(image)
+    truth = drawn.truth[drawn.truth.frame == 0]
+    told = proposed[proposed.told]
+    assert hits(told.region, truth.box).all()
+    assert torch.isfinite(told.xy).all()
+    assert proposed[~proposed.told].xy.isnan().all()
+    assert ((told.score > 0.4) & (told.score <= 1)).all()
+    real = truth.skeleton.convert(truth.xy, BODY17)
+    height = truth.box[:, 3] - truth.box[:, 1]
+    apart = torch.linalg.vector_norm(real[:, None] - told.xy[None], dim=-1).median(-1).values
+    assert (apart.amin(1) < 0.12 * height).all()
+
+
+def test_heads_left_out_change_nothing(networks: Networks, finder: BlazePoseFinder, image: Tensor) -> None:
+    alone = Proposer(networks.detector, device=CPU)(image)
+    without = Proposer(finder, device=CPU)(image, heads=False)
+    assert torch.equal(alone.region.centre, without.region.centre)
+    assert torch.equal(alone.score, without.score)
+    assert not without.told.any()
 
 
 def test_distinct_keeps_the_best_of_what_is_alike() -> None:

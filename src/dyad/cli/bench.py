@@ -29,19 +29,43 @@ bench_app.command(bench_uncertainty_command, name="uncertainty")
 
 @bench_app.command(name="people")
 def bench_people_command(
-    *, data: Path, thorough: Thorough = False, device: Device = "auto", json: Json = False
+    *,
+    data: Path,
+    thorough: Thorough = False,
+    compare: Annotated[bool, Parameter(negative="", show_default=False)] = False,
+    heads: str | None = None,
+    device: Device = "auto",
+    json: Json = False,
 ) -> None:
     """Recall, precision and OKS of the people found, on every COCO-format keypoint file below a folder.
+
+    All of them also by people's height, and by how much people overlap. Clips of MuPoTS-3D in the folder count as
+    well, every 25th of their frames as an image of its own.
 
     Parameters
     ----------
     data
-        Folder with the JSON files, images beside or below them.
+        Folder with the JSON files, images beside or below them; or with TSxx.npz and TSxx_374px.mp4.
+    compare
+        A table of BlazePose alone, with the heads that come with Dyad, and --thorough.
+    heads
+        Compare other heads: the name or file of what `dyad train bottomup` made, also without BlazePose's proposals.
     """
-    from dyad.bench.people import bench_people
-    from dyad.pipeline import Pipeline
+    if not compare and heads is None:
+        from dyad.bench.people import bench_people
+        from dyad.pipeline import Pipeline
 
-    report(bench_people(data, detector=Pipeline.default(thorough=thorough, device=device).detector), json)
+        report(bench_people(data, detector=Pipeline.default(thorough=thorough, device=device).detector), json)
+        return
+    from dyad.bench.people import as_text, compare_people
+    from dyad.bench.people_detectors import people_detectors
+    from dyad.pipeline import pick_device
+
+    scores = compare_people(data, people_detectors(pick_device(device), heads))
+    if json:
+        report(scores, True)
+    else:
+        print_line(as_text(scores))
 
 
 @bench_app.command(name="mupots")

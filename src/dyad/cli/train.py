@@ -122,7 +122,7 @@ def train_bottomup_command(
     data
         Folder with the data sets in folders coco and muco, for paper and tiny.
     features
-        blazepose, frozen; or plain, learnt from scratch: seven times slower. Not for paper and tiny.
+        blazepose, frozen; or plain, learnt from scratch: several times slower. Not for paper and tiny.
     steps
         Of the optimiser; else the preset's.
     minutes

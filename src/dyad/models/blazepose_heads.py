@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dyad.models.blazepose import PoseProposals, proposal_outputs, proposals_of
+from dyad.models.blazepose import BlazePoseDetector, PoseProposals, proposal_outputs, proposals_of
 from dyad.models.joints import BODY17
 from dyad.models.tflite import Graph, read_tflite
 from dyad.models.tflite_network import TFLiteNetwork
@@ -81,12 +81,24 @@ class BlazePoseFinder(nn.Module):
         """Reads `pose_detection.tflite`, as `BlazePoseFeatures.from_file` does."""
         return cls(read_tflite(Path(path)), heads)
 
-    def forward(self, images: Tensor) -> tuple[PoseProposals, PersonMaps]:
-        """Of images (N, 3, H, W), RGB in 0..1, H and W divisible by 32."""
+    def forward(self, images: Tensor, *, heads: bool = True) -> tuple[PoseProposals, PersonMaps | None]:
+        """Of images (N, 3, H, W), RGB in 0..1, H and W divisible by 32; no maps without `heads`."""
         check_sides(images)
         values, logits, *features = self.network(images * 2.0 - 1.0)
         proposals = proposals_of(values, logits, (images.shape[-2], images.shape[-1]))
-        return proposals, self.heads(Features(*features))
+        return proposals, self.heads(Features(*features)) if heads else None
+
+
+class SideBySide(nn.Module):
+    """As `BlazePoseFinder` where the network that tells of people has features of its own."""
+
+    def __init__(self, detector: BlazePoseDetector, network: "PersonNetwork") -> None:
+        super().__init__()
+        self.detector, self.network = detector, network.eval()
+
+    def forward(self, images: Tensor, *, heads: bool = True) -> tuple[PoseProposals, PersonMaps | None]:
+        """As `BlazePoseFinder`'s."""
+        return self.detector(images), self.network(images) if heads else None
 
 
 class PlainFeatures(nn.Module):

@@ -13,13 +13,18 @@ from dyad.stages.plugins import load_plugin, plugin_names
 
 if TYPE_CHECKING:
     from dyad.models.blazepose import BlazePoseDetector
-    from dyad.models.blazepose_heads import BlazePoseFinder
+    from dyad.models.blazepose_heads import BlazePoseFinder, SideBySide
 
 log = logging.getLogger(__name__)
 
 
 def _blazepose(
-    weights: tuple[str, ...], device: torch.device, *, key_interval: float | None, **policy: Any
+    weights: tuple[str, ...],
+    device: torch.device,
+    *,
+    key_interval: float | None,
+    heads: bool | str | Path | None = None,
+    **policy: Any,
 ) -> Detector:
     from dyad.models.blazepose import BlazePoseDetector, BlazePoseLandmarks
     from dyad.models.weights import (
@@ -39,24 +44,38 @@ def _blazepose(
             log.warning("The networks of %s were fetched into %s.", WHEEL, folder)
     except WeightsError as error:
         raise MissingWeights(str(error)) from error
-    # What the heads tell besides costs time, and one in four of the people they add is none.
     file = folder / BLAZEPOSE_DETECTOR.file
-    detector = _with_heads(file) if policy.get("thorough") else BlazePoseDetector.from_file(file)
+    # Of people in photographs and clips whose joints are known the heads added one, and four who are none
+    # (docs/models/person-heads.md), and they cost a fifth of the time: only --thorough asks for them.
+    if heads or (heads is None and policy.get("thorough")):
+        detector = _with_heads(file, None if heads in (None, True) else str(heads))
+    else:
+        detector = BlazePoseDetector.from_file(file)
     landmarks = BlazePoseLandmarks.from_file(folder / BLAZEPOSE_LANDMARKS.file)
     if key_interval is not None:
         policy["key_interval"] = key_interval
     return BlazePose(detector, landmarks, device=device, **policy)
 
 
-def _with_heads(file: Path) -> "BlazePoseDetector | BlazePoseFinder":
-    """BlazePose's detector with our heads, where they come with the package."""
+def _with_heads(file: Path, heads: str | None) -> "BlazePoseDetector | BlazePoseFinder | SideBySide":
+    """BlazePose's detector with heads of that name or file; with ours, where they come with the package, for None."""
     from dyad.models.blazepose import BlazePoseDetector
-    from dyad.models.blazepose_heads import BlazePoseFinder
-    from dyad.models.checkpoints import Checkpoint, shipped
+    from dyad.models.blazepose_heads import BlazePoseFinder, PersonHeads, PersonNetwork, SideBySide
+    from dyad.models.checkpoints import Checkpoint, find_weights, shipped
+    from dyad.models.weights import WeightsError
 
-    if (heads := shipped().get("person-heads")) is None:
+    if heads is None and "person-heads" not in shipped():
         return BlazePoseDetector.from_file(file)
-    return BlazePoseFinder.from_files(file, Checkpoint.load(heads).build())
+    try:
+        checkpoint = Checkpoint.load(find_weights(heads or "person-heads"))
+        network = checkpoint.build()
+    except WeightsError as error:
+        raise MissingWeights(str(error)) from error
+    if isinstance(network, PersonHeads):
+        return BlazePoseFinder.from_files(file, network)
+    if not isinstance(network, PersonNetwork):
+        raise BadUsage(f"{heads} holds {checkpoint.network}; heads are person-heads or person-network")
+    return SideBySide(BlazePoseDetector.from_file(file), network)
 
 
 def _transformers(weights: tuple[str, ...], device: torch.device, **policy: Any) -> Detector:

@@ -1,6 +1,8 @@
 """Where in an image people might be: BlazePose's detector and heads on it over a pyramid of sizes, tiles on request."""
 
 import math
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -10,11 +12,42 @@ from dyad.core.memory import Portions
 from dyad.core.skeleton import BODY17
 from dyad.geometry.grids import rescale_xy, to_float
 from dyad.models.blazepose import BlazePoseDetector, Region, region_around
-from dyad.models.blazepose_heads import BlazePoseFinder
+from dyad.models.blazepose_heads import BlazePoseFinder, SideBySide
 from dyad.models.person_reading import ReadPeople, read_people
 
 _STRIDE = 32
 _TILE = 224
+
+
+@dataclass(frozen=True)
+class Proposals:
+    """Where N people might be, best first of each kind.
+
+    Those `told` are of the heads, which know people from other things and say where their joints are; of the others,
+    of BlazePose's detector, many are nobody.
+    """
+
+    region: Region
+    score: Tensor  # (N,) 0..1
+    told: Tensor  # (N,) bool
+    xy: Tensor  # (N, 17, 2) px, joints of body17; NaN where nobody says
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+    def __getitem__(self, chosen: Tensor) -> "Proposals":
+        region = Region(*(value[chosen] for value in self.region))
+        return Proposals(region, self.score[chosen], self.told[chosen], self.xy[chosen])
+
+
+class _Circles(NamedTuple):
+    """Circles round people from `hips` through `rim`, which lies towards the head; the rest as in `Proposals`."""
+
+    hips: Tensor
+    rim: Tensor
+    score: Tensor
+    told: Tensor
+    xy: Tensor
 
 
 class Proposer:
@@ -34,13 +67,13 @@ class Proposer:
 
     def __init__(
         self,
-        network: BlazePoseDetector | BlazePoseFinder,
+        network: BlazePoseDetector | BlazePoseFinder | SideBySide,
         *,
         device: torch.device,
         sizes: tuple[int, ...] = (224, 320, 448, 640, 896),
         tiles: bool = False,
         threshold: float = 0.3,
-        heads_threshold: float = 0.3,
+        heads_threshold: float = 0.4,
         most: int = 24,
     ) -> None:
         self.network = network.to(device).eval()
@@ -53,10 +86,8 @@ class Proposer:
         self.most = most
 
     @torch.inference_mode()
-    def __call__(self, image: Tensor, people: Tensor | None = None) -> tuple[Region, Tensor]:
-        """Regions and their scores (N,), best first, for an image (3, H, W) uint8 or float RGB.
-
-        Scores are 0..1 of the detector and 1..2 of the heads.
+    def __call__(self, image: Tensor, people: Tensor | None = None, *, heads: bool = True) -> Proposals:
+        """Everyone proposed in an image (3, H, W) uint8 or float RGB; with `heads` also by these, where there are any.
 
         `people` (M,) px are sizes of people: only those sizes of the image are looked at in which one of them is large
         enough and not too large. None looks at all.
@@ -66,28 +97,31 @@ class Proposer:
         if people is not None:
             fit = [bool(((people * scale > 80) & (people * scale < 320)).any()) for scale in scales]
             scales = [scale for scale, suits in zip(scales, fit, strict=True) if suits] or scales[:1]
-        found = [self._look(image, scale) for scale in scales]
+        found = [self._look(image, scale, heads) for scale in scales]
         if self.tiles:
-            found += self._tiles(image)
-        hips, rim, score = (torch.cat(values) for values in zip(*found, strict=True))
-        radius = torch.linalg.vector_norm(rim - hips, dim=-1)
-        kinds = [torch.nonzero(kind)[:, 0] for kind in (score > 1, score <= 1)]
+            found += self._tiles(image, heads)
+        every = _Circles(*(torch.cat(values) for values in zip(*found, strict=True)))
+        radius = torch.linalg.vector_norm(every.rim - every.hips, dim=-1)
+        kinds = [torch.nonzero(kind)[:, 0] for kind in (every.told, ~every.told)]
         # Neither kind takes the other's place.
-        keep = torch.cat([rows[distinct(hips[rows], radius[rows], score[rows])[: self.most]] for rows in kinds])
-        return region_around(hips[keep], rim[keep]), score[keep]
+        keep = torch.cat(
+            [rows[distinct(every.hips[rows], radius[rows], every.score[rows])[: self.most]] for rows in kinds]
+        )
+        region = region_around(every.hips[keep], every.rim[keep])
+        return Proposals(region, every.score[keep], every.told[keep], every.xy[keep])
 
-    def _look(self, image: Tensor, scale: float) -> tuple[Tensor, Tensor, Tensor]:
-        """Proposals (hips, rim, score) in an image shown at `scale`, in its own pixels."""
+    def _look(self, image: Tensor, scale: float, heads: bool) -> _Circles:
+        """Proposals in an image shown at `scale`, in its own pixels."""
         height, width = (max(1, round(side * scale)) for side in image.shape[-2:])
         shown = F.interpolate(image, (height, width), mode="bilinear", antialias=True)
         shown = F.pad(shown, (0, -width % _STRIDE, 0, -height % _STRIDE))
         back = torch.tensor((image.shape[-1] / width, image.shape[-2] / height))
-        return self._best(shown, back, torch.zeros(1, 2))
+        return self._best(shown, back, torch.zeros(1, 2), heads)
 
-    def _tiles(self, image: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
+    def _tiles(self, image: Tensor, heads: bool) -> list[_Circles]:
         """Proposals in square tiles of a half, a third and a fifth of the image's longer side, half overlapping."""
         height, width = image.shape[-2:]
-        found = []
+        found: list[_Circles] = []
         for parts in (2, 3, 5):
             side = math.ceil(max(height, width) / parts)
             corners = [(x, y) for y in _starts(height, side) for x in _starts(width, side)]
@@ -95,25 +129,34 @@ class Proposer:
             shown = torch.cat([F.interpolate(c, (_TILE, _TILE), mode="bilinear", antialias=True) for c in cut])
             origin, scale = torch.tensor(corners, dtype=torch.float32), torch.tensor((side / _TILE,) * 2)
             found += self._portions(
-                len(shown), 8, lambda some, s=shown, o=origin, to=scale: self._best(s[some], to, o[some])
+                len(shown),
+                8,
+                lambda some, s=shown, o=origin, to=scale: self._best(s[some], to, o[some], heads),
             )
         return found
 
-    def _best(self, shown: Tensor, back: Tensor, origin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Proposals (hips, rim, score) in images as shown; `back` and `origin` lead from their px to the image's."""
-        seen = self.network(shown.to(self.device))
-        proposals, maps = seen if isinstance(self.network, BlazePoseFinder) else (seen, None)
+    def _best(self, shown: Tensor, back: Tensor, origin: Tensor, heads: bool) -> _Circles:
+        """Proposals in images as shown; `back` and `origin` lead from their px to the image's."""
+        shown = shown.to(self.device)
+        if isinstance(self.network, BlazePoseDetector):
+            proposals, maps = self.network(shown), None
+        else:
+            proposals, maps = self.network(shown, heads=heads)
         score = proposals.scores.float().cpu()
         image, anchor = torch.nonzero(score > self.threshold, as_tuple=True)
-        parts = [(image, proposals.hips.cpu()[image, anchor], proposals.rim.cpu()[image, anchor], score[image, anchor])]
+        hips, rim = (points.cpu()[image, anchor].float() for points in (proposals.hips, proposals.rim))
+        nobody = torch.full((len(image), len(BODY17), 2), torch.nan)
+        parts = [(image, hips, rim, score[image, anchor], torch.zeros(len(image), dtype=torch.bool), nobody)]
         if maps is not None:
             maps = type(maps)(*(value.float().cpu() for value in maps))
             read = read_people(maps, threshold=self.heads_threshold, most=self.most, snap=0)
-            # The heads' scores tell people from other things, the detector's hardly: theirs come first.
-            parts.append((read.image, *_circle(read), 1 + read.score))
-        image, hips, rim, score = (torch.cat(values).float() for values in zip(*parts, strict=True))
-        hips, rim = (rescale_xy(points, back) + origin[image.long()] for points in (hips, rim))
-        return hips, rim, score
+            parts.append(
+                (read.image, *_circle(read), read.score, torch.ones(len(read.score), dtype=torch.bool), read.xy)
+            )
+        image, hips, rim, score, told, xy = (torch.cat(values) for values in zip(*parts, strict=True))
+        corner = origin.expand(len(shown), 2)[image.long()]
+        hips, rim = (rescale_xy(points, back) + corner for points in (hips, rim))
+        return _Circles(hips, rim, score, told, rescale_xy(xy, back) + corner[:, None])
 
 
 def _circle(people: ReadPeople) -> tuple[Tensor, Tensor]:

@@ -52,7 +52,8 @@ _DRAW = 9
 class PersonRecipe(TrainingRecipe):
     """How bottom-up heads are trained.
 
-    features: "blazepose", the frozen backbone of its detector, or "plain", convolutions trained from scratch.
+    features: "blazepose", the frozen backbone of its detector, or "plain", convolutions trained from scratch that give
+    features of the same shapes: what the frozen ones are compared with.
     stills: rendered in all. cuttings: of these, each used again and again.
     held_out: to judge by. batch: cuttings a step. width: of the heads.
     """
@@ -156,7 +157,7 @@ def prepared(recipe: PersonRecipe, stills: Sequence[Still], features: nn.Module 
 
     What is learned from again and again need be computed but once.
     """
-    parts: list[dict[str, Tensor]] = []
+    kept: dict[str, Tensor] = {}
     for number in range(recipe.cuttings):
         shown = cutting(stills, recipe.cutting, np.random.default_rng((recipe.seed, number, _DRAW)))
         there = torch.isfinite(shown.metres)
@@ -170,8 +171,13 @@ def prepared(recipe: PersonRecipe, stills: Sequence[Still], features: nn.Module 
             with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, recipe.optimisation.precision == "bfloat16"):
                 seen = features(part.pop("image")[None].float() / 255)
             part |= {name: value[0].to(torch.bfloat16).contiguous() for name, value in seen._asdict().items()}
-        parts.append(part)
-    return {name: torch.stack([part[name] for part in parts]) for name in parts[0]}
+        # Made whole at once: joining parts would take the memory twice.
+        kept = kept or {name: value.new_empty((recipe.cuttings, *value.shape)) for name, value in part.items()}
+        for name, value in part.items():
+            kept[name][number] = value
+        if (number + 1) % 500 == 0:
+            logger.info("%d of %d cuttings made", number + 1, recipe.cuttings)
+    return kept
 
 
 def batches(recipe: PersonRecipe, kept: Mapping[str, Tensor], start: int) -> Iterator[Batch]:
