@@ -12,6 +12,7 @@ from dyad.core.flow import Flow, Lazy, pixels
 from dyad.core.skeleton import BODY17
 from dyad.core.tracks import Flag, Tracks
 from dyad.refinement.agreement import Agreement, account
+from dyad.refinement.agreement_swaps import Swaps
 
 from .standing import person
 
@@ -125,6 +126,28 @@ def test_people_who_are_exchanged_are_flagged(crossing):
     found = JUDGE(tracks.with_(xy=xy), flows)
     assert marked(found, Flag.SWAPPED_PEOPLE) == {(person, frame) for person in (0, 1) for frame in range(12, 16)}
     assert marked(found, Flag.SWAPPED_SIDES) == set()
+
+
+def test_who_is_hidden_does_not_speak_for_an_exchange_alone():
+    # Two people stand close. Between frames 4 to 7 and the others, one's trails lead to the other's joints, while the
+    # other's stay nearer to its own: as if that one hid the first. Then both lead to each other's.
+    frames, joints, apart, swaps = 14, 6, 3.6, Swaps()
+    xy = np.zeros((frames, 2, joints, 2), np.float32)
+    xy[..., 0] = 20 * np.arange(joints)
+    xy[:, 1, :, 1] += apart
+    height, times, amid = np.full((frames, 2), 60.0, np.float32), np.arange(frames) / 25, np.arange(4, 8)
+
+    def marked_where_trails_of_the_other_end(up: float) -> list[list[int]]:
+        ends = np.broadcast_to(xy, (6, *xy.shape)).copy()
+        for k in range(1, 7):
+            crossing = np.isin(np.arange(frames), amid) != np.isin(np.arange(frames) + k, amid)
+            ends[k - 1, crossing, 0, :, 1] += apart
+            ends[k - 1, crossing, 1, :, 1] -= up
+        marks, _ = swaps.of_people(xy, ends, height, times)
+        return [np.flatnonzero(marks[:, person]).tolist() for person in (0, 1)]
+
+    assert marked_where_trails_of_the_other_end(1.35) == [[], []]
+    assert marked_where_trails_of_the_other_end(apart) == [amid.tolist()] * 2
 
 
 def test_an_exchange_that_lasts_is_flagged_where_it_begins(crossing):

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from dyad.bench.plain import plain
+from dyad.bench.refine_scores import brief_sums
 from dyad.bench.tuning_plot import tuning_plot
 from dyad.bench.tuning_variants import DrawnOver, EnlargedCrops
 from dyad.core.clip import Clip
@@ -19,7 +20,7 @@ from dyad.core.flow import Flow
 from dyad.core.pairs import pairs
 from dyad.core.skeleton import BODY17
 from dyad.core.tracks import Tracks
-from dyad.evaluation.flow import FlowScores, FlowSums, flow_sums
+from dyad.evaluation.flow import FlowScores, FlowSums
 from dyad.models.raft import RAFT
 from dyad.refinement.flow import FlowTuner, PaperTuning
 from dyad.refinement.flow_fusion import LimbFusion
@@ -33,9 +34,14 @@ from dyad.synthetic.random_scenes import Recipe
 
 FAST = 0.1
 """Clips count as fast where a tenth of the joints' steps are longer than this share of the person's height."""
+SIZE, FPS = (256, 160), 10.0
+FRAMES = 6
+"""Of each clip: enough, since tuning takes seconds for a pair."""
 _WHERE = ("epe_joints", "epe_people", "epe")
 _TRIES = 20
 
+WHOLE = "paper"
+"""The eight epochs of the paper, which take four times as long as all the others together."""
 VARIANTS: Mapping[str, Callable[[], FlowTuner]] = {
     "fusion": LimbFusion,
     "fusion, sketch not moved": lambda: LimbFusion(steps=0),
@@ -44,9 +50,9 @@ VARIANTS: Mapping[str, Callable[[], FlowTuner]] = {
     "last layer": lambda: PaperTuning(epochs=2, iterations=6, batch=4, rate=1e-4, parts=("update.head.conv2.",)),
     "update block": lambda: PaperTuning(epochs=2, iterations=6, batch=4, rate=1e-4, parts=("update.",)),
     "paper, 1 epoch": lambda: PaperTuning(epochs=1),
-    "paper": PaperTuning,
+    WHOLE: PaperTuning,
 }
-"""What is compared, by name; the paper's own comes last, for it takes a hundred times as long as the rest."""
+"""What is compared, by name."""
 
 
 def bench_tuning(
@@ -55,6 +61,7 @@ def bench_tuning(
     name: str = "raft-small",
     clips: int = 12,
     first_seed: int = 2**31,
+    frames: int = FRAMES,
     recipe: Recipe | None = None,
     fast: float = FAST,
     noise: Noise | None = None,
@@ -64,19 +71,22 @@ def bench_tuning(
 ) -> dict[str, Any]:
     """Compare tuners on rendered clips with fast limbs, with poses refined from an estimator's noise.
 
-    Returns JSON: of each of `variants`, `cost` (processor time over that of one plain flow pass), `after` and `gain`
-    (share of the error that is gone, over all joints or pixels) of `epe_joints`, `epe_people` and `epe`, `interval` (95
-    % of the gain at joints, by clips), `worst` (the largest ratio of after to before of any clip, of each of the
-    three). `before` has the plain flow's. Raises BadUsage for a variant that there is not.
+    Returns JSON: of each of `variants`, `seconds` of processor time for a pair of frames, `cost` (that over the time of
+    one plain pass), `after` and `gain` (share of the error that is gone, over all joints or pixels) of `epe_joints`,
+    `epe_people` and `epe`, `interval` (95 % of the gain at joints, by clips), `worst` (the largest ratio of after to
+    before of any clip, of each of the three). `before` has the plain flow's, `seconds` the plain pass's for a pair.
+    `frames` are those of each clip, if no other recipe is given. Raises BadUsage for a variant that there is not.
     """
     chosen = list(VARIANTS) if variants is None else list(variants)
     if strange := [each for each in chosen if each not in VARIANTS]:
         raise BadUsage(f"there is no variant {strange[0]!r}; there are {', '.join(VARIANTS)}")
-    make = recipe or Recipe(size=(480, 272), seconds=1.1, fps=10.0, people=(1, 3), near=1.5, far=12.0)
+    make = recipe or Recipe(size=SIZE, seconds=frames / FPS, fps=FPS, people=(1, 3), near=1.5, far=12.0)
     estimator = NetworkFlow(network, iterations=iterations)
     before: list[FlowSums] = []
     after: dict[str, list[FlowSums]] = {each: [] for each in chosen}
-    costs: dict[str, list[float]] = {each: [] for each in chosen}
+    spent: dict[str, list[float]] = {each: [] for each in chosen}
+    plain_spent: list[float] = []
+    linked = 0
     rows: list[dict[str, Any]] = []
     for number, (seed, clip) in enumerate(_fast_clips(make, first_seed, clips, fast)):
         video, truth = clip.whole()
@@ -86,23 +96,32 @@ def bench_tuning(
             given = estimator(first, second)
             plain_time += time.process_time() - start
             flows += [given[k] for k in range(len(given))]
+        plain_spent.append(plain_time)
+        linked += len(flows)
         moves = Moves.of(PoseRefiner()(estimated(truth, noise or Noise.detector(), seed), flows))
-        before.append(flow_sums(clip, flows))
+        before.append(brief_sums(clip, flows))
         rows.append({"seed": seed, "before": _errors(before[-1])})
         for each in chosen:
             start = time.process_time()
             found = list(VARIANTS[each]()(estimator, video, moves, flows).flows)
-            costs[each].append((time.process_time() - start) / plain_time)
-            after[each].append(flow_sums(clip, found))
+            spent[each].append(time.process_time() - start)
+            after[each].append(brief_sums(clip, found))
             rows[-1][each] = _errors(after[each][-1])
         progress("clips", number + 1, clips)
     total = _errors(sum(before, FlowSums()))
-    table = [_row(each, before, after[each], costs[each], total) for each in chosen]
-    return plain({"network": name, "iterations": iterations, "before": total, "variants": table, "clips": rows})
+    base = sum(plain_spent) / max(linked, 1)
+    table = [
+        {"name": each, "seconds": sum(spent[each]) / max(linked, 1), "cost": sum(spent[each]) / sum(plain_spent)}
+        | _row(before, after[each], total)
+        for each in chosen
+        if plain_spent
+    ]
+    facts = {"network": name, "iterations": iterations, "size": make.size, "pairs": linked, "seconds": base}
+    return plain(facts | {"before": total, "variants": table, "clips": rows})
 
 
 def write_tuning_plot(report: Mapping[str, Any], path: str | Path) -> None:
-    """The gain at joints over the cost, as SVG. Raises BadUsage for another ending than .svg."""
+    """The gain at joints over the time, as SVG. Raises BadUsage for another ending than .svg."""
     if Path(path).suffix.lower() != ".svg":
         raise BadUsage(f"--plot writes SVG: name a file that ends in .svg, got {path}")
     with whole_file(path) as partial:
@@ -139,15 +158,11 @@ def _errors(sums: FlowSums) -> dict[str, float]:
     return {name: getattr(scores, name) for name in _WHERE}
 
 
-def _row(
-    name: str, before: list[FlowSums], after: list[FlowSums], costs: list[float], total: dict[str, float]
-) -> dict[str, Any]:
+def _row(before: list[FlowSums], after: list[FlowSums], total: dict[str, float]) -> dict[str, Any]:
     now = _errors(sum(after, FlowSums()))
     each = [(_errors(a), _errors(b)) for a, b in zip(before, after, strict=True)]
     joints = np.array([1 - b["epe_joints"] / a["epe_joints"] for a, b in each])
     return {
-        "name": name,
-        "cost": float(np.mean(costs)) if costs else float("nan"),
         "after": now,
         "gain": {where: 1 - now[where] / total[where] for where in _WHERE},
         "interval": _interval(joints[np.isfinite(joints)]),

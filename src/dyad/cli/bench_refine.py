@@ -69,15 +69,15 @@ def bench_refine_command(
     cycles
         Turns of pose and flow: 1 if not given, 5 for figure6.
     clips
-        Worlds of each of five kinds (4 if not given, fewer for tables), or clips of each data set (all if not given).
+        Worlds of each of five kinds (4 if not given, fewer for tables), or clips: of --tuning 8, of data sets all.
     frames
-        Frames of each clip at most: 16 of rendered worlds if not given, of data sets and MuPoTS all.
+        Frames of each clip at most: 16 of rendered worlds if not given, 6 with --tuning, of data sets and MuPoTS all.
     iterations
         How often a network updates its flow; what its weights are made for if not given, or 20.
     plot
         Write figure6, or the comparison of --tuning, as a picture, .svg.
     tuning
-        Compare the ways to correct flow by a pose: gain over cost.
+        Compare the ways to correct flow by a pose: gain over time. With --recipe paper also its eight epochs.
     agreement
         Judge the score that tells without labels which joints are wrong.
     """
@@ -297,11 +297,17 @@ def _mupots(asked: _Asked, folder: Path, stored_only: bool, told: Any) -> dict[s
 
 def _tuning(asked: _Asked, plot: Path | None, told: Any) -> dict[str, Any]:
     from dyad.bench.flow import load_flow_network
-    from dyad.bench.tuning import bench_tuning, write_tuning_plot
+    from dyad.bench.tuning import FRAMES, VARIANTS, WHOLE, bench_tuning, write_tuning_plot
 
     network = load_flow_network(asked.flow_name)
     found = bench_tuning(
-        network=network, name=asked.flow_name, clips=asked.clips or 12, iterations=asked.iterations or 20, progress=told
+        network=network,
+        name=asked.flow_name,
+        clips=asked.clips or 8,
+        frames=asked.frames or FRAMES,
+        iterations=asked.iterations or 20,
+        variants=[each for each in VARIANTS if each != WHOLE or asked.recipe == "paper"],
+        progress=told,
     )
     if plot is not None:
         write_tuning_plot(found, plot)

@@ -21,15 +21,21 @@ class Swaps:
         slack: a joint that the flow misses by this share of the height is doubtful.
         most: the most, in doubts squared, that one joint may say against a link of two frames.
         sides, people: evidence against a change of state, of sides and of people; in the units of `most`.
-        lasting: s; of people who keep each other's names for longer only the first frame is marked.
+        weaker_side, weaker_person: how much less the two count together than on average, 0..1: 1 believes the one that
+            says least. Who is hidden has trails that go with what hides it, and speaks for an exchange that was none;
+            after a true one both do.
+        lasting: s; of people who keep each other's names for longer only the frame of the change is marked.
         near: people are compared who come this near, in heights.
         memory: links of so many frames are looked at; the work doubles with each.
     """
 
     slack: float = 0.03
     most: float = 4.0
-    sides: float = 6.0
-    people: float = 10.0
+    # Chosen on six rendered clips with what `dyad run` made of them, see docs/refinement.md.
+    sides: float = 1.0
+    people: float = 8.0
+    weaker_side: float = 1.0
+    weaker_person: float = 0.5
     lasting: float = 1.0
     near: float = 1.5
     memory: int = 6
@@ -49,14 +55,19 @@ class Swaps:
         # Rows of pairs: the first of each, then the second, against themselves and against each other.
         own, other = xy[:, np.concatenate((a, b))], xy[:, np.concatenate((b, a))]
         trails, tall = ends[:, :, np.concatenate((a, b))], height[:, np.concatenate((a, b))]
-        same, crossed = (_both(self._miss(points, trails, tall), len(a)) for points in (own, other))
-        swapped = chain(np.nan_to_num(crossed - same), self.people, self.memory)
+        same, crossed = (self._miss(points, trails, tall) for points in (own, other))
+        one, two = np.split(crossed - same, 2, axis=-1)
+        swapped = chain(_together(one, two, self.weaker_person), self.people, self.memory)
         present = np.asarray(np.isfinite(xy[..., 0]).any(-1))
         for column in range(len(a)):
             for start, stop in _runs(swapped[:, column]):
-                last = stop if times[stop - 1] - times[start] <= self.lasting and stop < frames else start + 1
+                first, last = start, stop
+                if times[stop - 1] - times[start] > self.lasting or stop == frames:
+                    # Which of the two names is right nobody knows, only where they change: not at the first frame.
+                    first = start or min(stop, frames - 1)
+                    last = first + 1
                 for person in (a[column], b[column]):
-                    marks[start:last, person] |= present[start:last, person]
+                    marks[first:last, person] |= present[first:last, person]
                     state[start:stop, person] = True
         return marks, state
 
@@ -71,11 +82,14 @@ class Swaps:
             group = [j for j, name in enumerate(skeleton.names) if _is(name, parts) and mirror[j] != j]
             if len(group) < 4:
                 continue
-            # Both sides of a pair are in the group: the mean over it weighs them alike.
-            trails, links = ends[:, :, :, group], range(1, min(len(ends), self.memory, frames - 1) + 1)
-            crossed, same = (self._miss(xy[:, :, who], trails, height) for who in (mirror[group], np.array(group)))
-            evidence = np.nan_to_num(crossed - same)
-            for k in links:
+            told = []
+            for side in ([j for j in group if j < mirror[j]], [j for j in group if j > mirror[j]]):
+                crossed, same = (
+                    self._miss(xy[:, :, who], ends[:, :, :, side], height) for who in (mirror[side], np.array(side))
+                )
+                told.append(crossed - same)
+            evidence = _together(*told, self.weaker_side)
+            for k in range(1, min(len(ends), self.memory, frames - 1) + 1):
                 # Two people's joints say nothing about one's sides.
                 evidence[k - 1, :-k][other[k:] != other[:-k]] = 0
             out[:, :, group] |= chain(evidence, self.sides, self.memory)[..., None]
@@ -130,11 +144,10 @@ def chain(evidence: Array, price: float, memory: int) -> NDArray[np.bool_]:
     return out
 
 
-def _both(values: Array, pairs: int) -> Array:
-    """Mean over a pair's two people of (K, T, 2 pairs); what only one of them knows counts."""
-    two = np.stack((values[..., :pairs], values[..., pairs:]))
-    known = np.isfinite(two)
-    return np.where(known.any(0), np.where(known, two, 0).sum(0) / np.maximum(known.sum(0), 1), np.nan)
+def _together(one: Array, two: Array, weaker: float) -> Array:
+    """What two say about a change, which speaks for it where it is negative; whoever knows nothing (NaN) says 0."""
+    one, two = np.nan_to_num(one), np.nan_to_num(two)
+    return weaker * np.maximum(one, two) + (1 - weaker) * (one + two) / 2
 
 
 def _pairs(xy: Array, height: Array, near: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
