@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 OUT    ?= demo_out
 
-.PHONY: demo test docs soak soak-fuzz soak-long soak-memory bundle clean clean-compiled
+.PHONY: demo test docs soak soak-fuzz soak-memory bundle clean clean-compiled
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -32,19 +32,17 @@ test: $(VENV)/.test
 docs: $(VENV)/.test
 	$(BIN)/python tools/docs/build.py
 
-# A thousand damaged copies of a clip: under 40 minutes on two cores.
+# What takes long, two processes side by side, under 60 minutes on two cores: an hour's frames and the memory they take,
+# runs that are killed and resumed, a Ray cluster that loses a worker (skipped without Ray), a thousand damaged copies of
+# a clip, and 15 s of damaged copies for every reader of files, others each time. PARTS="kills cluster" runs some of it;
+# tests/soak/__main__.py names the parts. DYAD_SOAK_MINUTES, _KILLS, _COPIES and DYAD_FUZZ_SECONDS make them shorter.
 soak: $(VENV)/.test
-	$(BIN)/python -m pytest -m soak tests/soak/test_corrupt.py
+	$(BIN)/python -m tests.soak $(PARTS)
 
 # Two minutes of damaged copies for every reader of files, others each time: under 90 minutes on two cores.
 # DYAD_FUZZ_SECONDS says how long, DYAD_FUZZ_ONLY which (a part of the name), DYAD_FUZZ_FIRST from which copy on.
 soak-fuzz: $(VENV)/.test
 	$(BIN)/python -m pytest -m soak tests/fuzz/test_readers.py
-
-# Twenty runs that are killed and resumed, a Ray cluster that loses a worker (skipped without Ray), and the memory that
-# an hour's frames take: under 40 minutes on two idle cores. DYAD_SOAK_KILLS and DYAD_SOAK_MINUTES make it shorter.
-soak-long: $(VENV)/.test
-	$(BIN)/python -m pytest -m soak -s tests/soak/test_kills.py tests/soak/test_long.py
 
 # The same peak of memory for 20 s and for 5 min of 720p: about 20 minutes.
 soak-memory: $(VENV)/.test

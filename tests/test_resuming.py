@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import dyad
 from dyad.core.errors import BadUsage
+from dyad.core.flow import Flow
+from dyad.export.flow_archive import flow_archive
 from dyad.resuming import STAGES
 from tests.core.test_video import encode, ramp
 from tests.standin import StandIn
@@ -117,4 +120,51 @@ def test_parts_of_which_nothing_is_known_are_refused(clip, tmp_path) -> None:
     with pytest.raises(BadUsage, match="detector"):
         dyad.run(clip, tmp_path, detector=StandIn(), resume=True)
     dyad.run(clip, tmp_path, detector=StandIn())
+    assert not (tmp_path / STAGES).exists()
+
+
+# What a run with refinement comes to, one after the other, and what it has kept by then.
+STEPS = {
+    "lifting": ("dyad.stages.lifting_learned.LearnedLifter.__call__", ["found"]),
+    "flow": ("dyad.stages.flow.FileFlow.__call__", ["found"]),
+    "pose": ("dyad.refinement.pose.PoseRefiner.__call__", ["estimate", "found", "seconds"]),
+    "correcting flow": ("dyad.refinement.flow_fusion.LimbFusion.__call__", ["estimate", "found", "pose", "seconds"]),
+    "judging": ("dyad.refinement.agreement.Agreement.__call__", ["estimate", "flow", "found", "pose", "seconds"]),
+    "drawing": ("dyad.viewer.overlay.OverlayWriter.write", ["estimate", "flow", "found", "pose", "seconds"]),
+}
+
+
+@pytest.fixture(scope="module")
+def refined(tmp_path_factory) -> tuple[Path, Path, bytes]:
+    """A clip in three pieces, its flow, and the bytes of a refined run that nobody disturbed."""
+    folder = tmp_path_factory.mktemp("refined")
+    video = encode(folder / "clip.mp4", [ramp(k % 200) for k in range(80)])
+    random = np.random.default_rng(0)
+    with flow_archive(folder / "flow.npz") as archive:
+        for k in range(79):
+            archive.write(Flow.from_numpy(random.normal(0, 0.5, (48, 64, 2)).astype(np.float32)), k)
+    dyad.run(video, folder / "whole", detector=DETECTOR, piece=PIECE, refine=True, flow=str(folder / "flow.npz"))
+    return video, folder / "flow.npz", (folder / "whole/tracks.npz").read_bytes()
+
+
+def test_a_refined_run_broken_between_its_stages_goes_on_to_the_same_bytes(refined, tmp_path, monkeypatch) -> None:
+    video, flow, whole = refined
+    options = {"detector": DETECTOR, "piece": PIECE, "refine": True, "flow": str(flow), "resume": True}
+
+    def broken(*_: object, **__: object) -> None:
+        raise Broken
+
+    for where, kept in STEPS.values():
+        with monkeypatch.context() as patch:
+            patch.setattr(where, broken)
+            with pytest.raises(Broken):
+                dyad.run(video, tmp_path, **options)
+        names = {path.name.split("-")[0].removesuffix(".json") for path in (tmp_path / STAGES).iterdir()}
+        assert sorted(names) == kept
+    with monkeypatch.context() as patch:
+        # Nothing of what was done is done again.
+        for name in ("flow", "pose", "correcting flow"):
+            patch.setattr(STEPS[name][0], broken)
+        dyad.run(video, tmp_path, **options)
+    assert (tmp_path / "tracks.npz").read_bytes() == whole
     assert not (tmp_path / STAGES).exists()

@@ -314,4 +314,5 @@ def _draw(result: Result, video: Video, watch: Watch, *, overlay: Path, copy: Pa
                     motion.update(chunk.images[k], tracks.box[rows].numpy(), cut=bool(chunk.cut[k]))
                     clip.write(chunk.images[k], time)
                     painter.write(chunk.images[k], frame, time)
+            tracks.rest()
     return motion

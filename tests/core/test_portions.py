@@ -43,7 +43,7 @@ def test_parts_are_halved_until_they_fit_and_stay_small(error, said, caplog) -> 
 
 
 def test_where_one_does_not_fit_it_is_said_in_a_sentence() -> None:
-    with pytest.raises(BadUsage, match=r"even one image at a time; choose --device cpu") as raised:
+    with pytest.raises(BadUsage, match=r"even one frame at a time; choose --device cpu") as raised:
         Portions()(3, 8, device(0)[0])
     assert raised.value.exit_status == 2
 

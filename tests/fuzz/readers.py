@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy import sparse
 
 from dyad.bench.lifted import published_joints
 from dyad.bench.stored import Stored
@@ -23,6 +24,7 @@ from dyad.core.video import Video
 from dyad.datasets.mupots import read_mupots
 from dyad.models.checkpoints import Checkpoint
 from dyad.models.original import read_original
+from dyad.models.smpl_template import VERTICES, load_template
 from dyad.models.tflite import read_tflite
 from dyad.models.weights import WeightsError
 from dyad.models.zoo import make
@@ -199,6 +201,16 @@ def make_stock(folder: Path) -> Path:
     return folder / "stock.npz"
 
 
+def make_body(folder: Path) -> list[Path]:
+    """SMPL's files in plain forms, of a made-up body."""
+    fine, middle, coarse = VERTICES
+    np.save(folder / "smpl_template.npy", np.random.default_rng(0).normal(size=(fine, 3)))
+    np.save(folder / "J_regressor_h36m_correct.npy", np.eye(17, fine))
+    sparse.save_npz(folder / "downsampling_0.npz", sparse.eye(middle, fine).tocsc())
+    sparse.save_npz(folder / "downsampling_1.npz", sparse.eye(coarse, middle).tocsc())
+    return sorted(folder.glob("*.np[yz]"), key=lambda path: path.name)
+
+
 def make_acclaim(folder: Path) -> list[Path]:
     return [write(folder / "s.asf", ASF), write(folder / "s.amc", AMC)]
 
@@ -314,6 +326,7 @@ READERS: dict[str, Reader] = {
         (WeightsError,),
         named=False,
     ),
+    "smpl template": Reader("npz", make_body, load_template, (WeightsError,), seconds=30.0),
     "tflite": Reader("bytes", make_blazepose, lambda f: use_tflite(f / "w.tflite"), (ValueError,), named=False),
 }
 

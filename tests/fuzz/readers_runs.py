@@ -1,5 +1,6 @@
 """What is read of a run's own folder, by pages that are made later and by a run that goes on."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -77,8 +78,9 @@ def make_detections(folder: Path) -> Path:
     return folder / "d.npz"
 
 
-def use_detections(path: Path) -> None:
-    for found in load_detections(path)[0]:
+def use_detections(path: Path, *, sent: bool = False) -> None:
+    """From a file, or as another process sends it."""
+    for found in load_detections(io.BytesIO(path.read_bytes()) if sent else path)[0]:
         np.asarray(found.xy).sum()
 
 
@@ -86,4 +88,7 @@ READERS: dict[str, Reader] = {
     "account of a run": Reader("bytes", make_run, use_run),
     "run that goes on": Reader("bytes", make_run, lambda f: done(f / "run", "k")),
     "detections": Reader("npz", make_detections, lambda f: use_detections(f / "d.npz")),
+    "detections that were sent": Reader(
+        "npz", make_detections, lambda f: use_detections(f / "d.npz", sent=True), named=False
+    ),
 }

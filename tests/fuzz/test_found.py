@@ -1,7 +1,9 @@
 """What damage has found so far, each as the small file that showed it; and bombs that are too dear to try often."""
 
+import io
 import json
 import pickle
+import re
 import struct
 import zipfile
 import zlib
@@ -13,21 +15,36 @@ from scipy.io import loadmat, savemat
 
 from dyad.core.archives import read_npz
 from dyad.core.camera import Camera
+from dyad.core.detection_files import load_detections
 from dyad.core.errors import BadInput
 from dyad.core.flow_files import read_flow, read_png16
 from dyad.core.tracks import Tracks
 from dyad.datasets.mat_check import check_mat
 from dyad.datasets.reading import natural, read_hdf5, read_mat
-from dyad.datasets.safe_pickle import read_pickled
+from dyad.datasets.safe_pickle import read_object_npz, read_pickled
+from dyad.estimates.contents import open_contents
 from dyad.models.checkpoints import Checkpoint
 from dyad.models.original import read_original
+from dyad.models.smpl_template import load_template
 from dyad.models.weights import WeightsError
 from dyad.models.zoo import make
 from dyad.stages.lifting_joints import read_joints
+from dyad.synthetic.motion.acclaim import read_amc
 from dyad.synthetic.motion.mocap import load_motion
 from tests.fuzz.attempts import _measured, _peak
 from tests.fuzz.damage import npy, npy_stating, with_bomb, zipped
-from tests.fuzz.readers import JOINTS, make_flow, make_tracks, write
+from tests.fuzz.readers import (
+    JOINTS,
+    make_acclaim,
+    make_body,
+    make_checkpoint,
+    make_flow,
+    make_original,
+    make_tracks,
+    write,
+)
+from tests.fuzz.readers_datasets import READERS
+from tests.fuzz.readers_runs import make_detections
 
 
 @pytest.fixture
@@ -48,7 +65,7 @@ def test_an_archive_that_unpacks_to_far_more_than_it_is_is_not_unpacked(tmp_path
     assert read_npz(write(tmp_path / "b.npz", with_bomb(whole, "other.npy")), ("person",))["person"].shape == (10,)
 
 
-@pytest.mark.parametrize("shape", [(10**11, 3), (-1, 5), (2**62, 2**62)])
+@pytest.mark.parametrize("shape", [(10**11, 3), (-1, 5), (2**62, 2**62), (3, 0, 10**18, 2)])
 @pytest.mark.parametrize("descr", ["<f8", "|S0", "<U7"])
 def test_an_array_that_states_more_than_it_holds(tmp_path: Path, shape: tuple, descr: str) -> None:
     path = write(tmp_path / "a.npz", zipped({"xy.npy": npy_stating(shape, descr, bytes(64))}))
@@ -167,6 +184,45 @@ def test_a_matlab_file_that_unpacks_to_a_gigabyte(tmp_path: Path, monkeypatch: p
         check_mat(write(tmp_path / "x.mat", _mat(_element(15, zlib.compress(bytes(2 << 20))))))
 
 
+@pytest.mark.parametrize("name", ["indices", "indptr"])
+def test_sparse_matrices_whose_indices_lead_out_of_memory(tmp_path: Path, name: str) -> None:
+    make_body(tmp_path)
+    path = tmp_path / "downsampling_1.npz"
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    np.savez(path, **arrays | {name: np.full_like(arrays[name], 2**30)})
+    with pytest.raises(WeightsError, match=r"downsampling_1\.npz is no sparse matrix"):
+        load_template(tmp_path)
+
+
+def test_an_array_whose_header_does_not_end(tmp_path: Path) -> None:
+    make_body(tmp_path)
+    path = tmp_path / "smpl_template.npy"
+    write(path, path.read_bytes().replace(b"}", b" ", 1))
+    with pytest.raises(WeightsError, match=r"smpl_template\.npy is no plain array"):
+        load_template(tmp_path)
+
+
+def test_an_array_that_states_more_than_its_file_takes_no_memory(tmp_path: Path, memory) -> None:
+    make_body(tmp_path)
+    write(tmp_path / "smpl_template.npy", npy_stating((1 << 33, 3), "<f8"))
+    with pytest.raises(WeightsError, match=r"smpl_template\.npy is no plain array"):
+        load_template(tmp_path)
+
+
+def test_bombs_among_detections_estimates_and_objects(tmp_path: Path, memory) -> None:
+    whole = make_detections(tmp_path).read_bytes()
+    with pytest.raises(BadInput, match=r"d\.npz would unpack to"):
+        load_detections(write(tmp_path / "d.npz", with_bomb(whole, "looks.npy")))
+    with pytest.raises(BadInput, match=r"what was sent would unpack to"):
+        load_detections(io.BytesIO(with_bomb(whole, "looks.npy")))
+    arrays = open_contents(write(tmp_path / "e.npz", with_bomb(whole, "looks.npy")))
+    with pytest.raises(BadInput, match=r"e\.npz would unpack to"):
+        arrays.read("looks", (None,))
+    with pytest.raises(BadInput, match=r"o\.npz would unpack to"):
+        read_object_npz(write(tmp_path / "o.npz", with_bomb(whole, "looks.npy")), "looks")
+
+
 @pytest.mark.parametrize("packed", [False, True])
 def test_sound_matlab_files_pass(tmp_path: Path, packed: bool) -> None:
     cells = np.empty((2, 2), dtype=object)
@@ -266,3 +322,53 @@ def test_an_archive_in_several_parts_is_no_checkpoint(tmp_path: Path) -> None:
         read_original(tmp_path / "w.pth")
     with pytest.raises(BadInput):
         load_motion(write(tmp_path / "a.npz", whole[:at] + locator + whole[at:]))
+
+
+def test_what_a_damaged_checkpoint_has_in_it_does_not_reach_the_message(tmp_path: Path) -> None:
+    path = make_checkpoint(tmp_path)
+    whole = path.read_bytes()
+    length = int.from_bytes(whole[:8], "little")
+    header = json.loads(whole[8 : 8 + length])
+    next(entry for name, entry in header.items() if name != "__metadata__")["dtype"] = "\0"
+    text = json.dumps(header).encode()
+    write(path, len(text).to_bytes(8, "little") + text + whole[8 + length :])
+    with pytest.raises(WeightsError, match=r"w\.safetensors") as told:
+        Checkpoint.load(path)
+    assert str(told.value).isprintable()
+    with pytest.raises(WeightsError) as told:
+        list(read_original(path))
+    assert str(told.value).isprintable()
+
+
+def test_a_checkpoint_whose_archive_wants_a_later_version_of_zip(tmp_path: Path) -> None:
+    whole = make_original(tmp_path, legacy=False).read_bytes()
+    at = whole.rindex(b"PK\x01\x02")
+    write(tmp_path / "w.pth", whole[: at + 6] + b"\x99\0" + whole[at + 8 :])
+    with pytest.raises(WeightsError, match=r"w\.pth is a damaged archive: zip file version"):
+        list(read_original(tmp_path / "w.pth"))
+
+
+def test_joints_with_a_focal_length_below_zero(tmp_path: Path) -> None:
+    np.savez(tmp_path / "j.npz", **JOINTS | {"K": -JOINTS["K"]})
+    with pytest.raises(BadInput, match=r"j\.npz: a camera's focal length and size are positive"):
+        read_joints(tmp_path / "j.npz")
+
+
+def test_bones_with_names_without_end(tmp_path: Path) -> None:
+    skeleton, motion = make_acclaim(tmp_path)
+    before, after = skeleton.read_text().split(":hierarchy")
+    text = f"{before}:hierarchy{after.replace('root', 'root ' + 'a' * 5000, 1)}"
+    with pytest.raises(BadInput, match=r"s\.asf, line \d+: expected bones that :bonedata describes, not aaa") as told:
+        read_amc(write(skeleton, text), motion)
+    assert len(str(told.value)) < 700
+
+
+@pytest.mark.parametrize("name", ["muco", "panoptic"])
+def test_data_sets_with_cameras_of_no_size_are_named(tmp_path: Path, name: str) -> None:
+    reader = READERS[name]
+    made = reader.make(tmp_path)
+    path = made if isinstance(made, Path) else next(p for p in made if "calibration" in p.name)
+    text = re.sub(r'"width": \d+', '"width": -5', path.read_text())
+    write(path, re.sub(r'("resolution": \[)\d+', r"\1 0", text))
+    with pytest.raises(BadInput, match=rf"{path.stem}.*focal length and size are positive"):
+        reader.read(tmp_path)

@@ -15,7 +15,8 @@ import torch
 from tests.fuzz.attempts import Bench
 from tests.fuzz.table import READERS
 
-LIMIT = 60.0
+LIMIT = 300.0
+"""Seconds until a hang ends the process; a read that takes too much of the processor is a fault long before."""
 HEADROOM = 6 << 30
 
 

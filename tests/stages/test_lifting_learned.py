@@ -99,6 +99,34 @@ def test_long_sequences_are_lifted_in_windows_without_seams(monkeypatch: pytest.
     torch.testing.assert_close(parts.root, whole.root, atol=1e-4, rtol=1e-3)
 
 
+@pytest.mark.parametrize(
+    "error",
+    [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes")],
+)
+def test_where_memory_does_not_suffice_windows_are_halved_and_the_motion_stays(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(lifting_network, "_AT_ONCE", 80)
+    net = network()
+    seen = tracks(walker(150))
+    whole = LearnedLifter(SequenceLifter(net))(seen)
+    usual, asked = net.forward, []
+
+    def narrow(joints: torch.Tensor, frames: torch.Tensor):
+        asked.append(joints.shape[1])
+        if len(asked) == 1:
+            raise error
+        return usual(joints, frames)
+
+    monkeypatch.setattr(net, "forward", narrow)
+    parts = LearnedLifter(SequenceLifter(net))(seen)
+    assert "going on with 40" in caplog.text
+    assert asked[1] < asked[0]
+    assert torch.equal(parts.frame, whole.frame)
+    torch.testing.assert_close(parts.xyz, whole.xyz, atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(parts.sigma, whole.sigma, atol=1e-3, rtol=1e-3)
+
+
 @pytest.mark.parametrize("fps", [25.0, 60.0])
 def test_other_frame_rates_are_brought_to_the_networks(fps: float) -> None:
     lift, count = SequenceLifter(network()), round(2 * fps)

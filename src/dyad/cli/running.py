@@ -55,7 +55,7 @@ def run_all(
         options["elsewhere"] = Cluster(ray, threads=threads)
     live = [video for video in videos if is_live(video) and not os.path.exists(video)]
     if live and (len(videos) > 1 or ray is not None or workers > 1):
-        raise BadUsage(f"a live stream such as {live[0]} runs alone, in one process")
+        raise BadUsage(f"a live stream such as {live[0]} runs alone: no other videos, --workers or --ray")
     if seconds is not None and not live:
         raise BadUsage("--seconds is for cameras and streams; --frames A:B takes a part of a file")
     if len(videos) > 1 or videos_in(videos[0]):

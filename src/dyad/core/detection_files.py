@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dyad.core.archives import read_npz
 from dyad.core.detections import Detections
 from dyad.core.errors import BadInput, one_line
 from dyad.core.files import whole_file
@@ -54,15 +55,16 @@ def load_detections(source: str | Path | BinaryIO) -> tuple[list[Detections], di
     """Detections, by frame, and the facts beside them, of a file. BadInput where it is damaged or of another sort."""
     name = source if isinstance(source, str | Path) else "what was sent"
     try:
-        with np.load(source, allow_pickle=False) as archive:
-            header = json.loads(str(archive["header"]))
-            if header["schema"] != SCHEMA:
-                raise ValueError(f"its schema is {header['schema']!r}, expected {SCHEMA!r}")
-            arrays = {name: archive[name] for name in archive.files if name != "header"}
+        arrays = read_npz(source)
+        header = json.loads(str(arrays.pop("header")))
+        if header["schema"] != SCHEMA:
+            raise ValueError(f"its schema is {header['schema']!r}, expected {SCHEMA!r}")
         return list(_frames(header, arrays)), dict(header["facts"])
-    except FileNotFoundError:
-        raise BadInput(f"there is no file {name}") from None
-    except Exception as error:  # A damaged archive makes numpy, zipfile, zlib and json raise almost anything.
+    except BadInput as error:
+        if str(name) in str(error):
+            raise
+        raise BadInput(f"{name} does not hold detections of Dyad: {error}") from error
+    except Exception as error:  # Arrays and JSON that do not fit each other raise almost anything.
         raise BadInput(f"{name} does not hold detections of Dyad: {one_line(error)}") from error
 
 

@@ -1,5 +1,8 @@
 """The ways in which a run can fail through no fault of the code, and the exit status of each."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
+
 
 class DyadError(Exception):
     """Base of every error that the command line reports as one line.
@@ -38,6 +41,18 @@ class MissingExtra(DyadError):
         return cls(f"{purpose} needs the package {package!r}, which is not installed: pip install 'dyad-pose[{extra}]'")
 
 
+@contextmanager
+def about(what: object) -> Generator[None]:
+    """Errors inside that do not name what they are about do so."""
+    try:
+        yield
+    except BadInput as error:
+        if str(what) in str(error):
+            raise
+        raise BadInput(f"{what}: {error}") from error
+
+
 def one_line(error: Exception) -> str:
     """What an error of somebody else says, fit to stand inside a sentence of ours."""
-    return " ".join(str(error).split())[:300] or type(error).__name__
+    said = "".join(c if c.isprintable() else " " for c in str(error))
+    return " ".join(said.split())[:300] or type(error).__name__

@@ -68,7 +68,7 @@ class Portions:
                     raise
                 if size == 1:
                     raise BadUsage(
-                        "memory does not suffice for even one image at a time; choose --device cpu, a smaller video, "
+                        "memory does not suffice for even one frame at a time; choose --device cpu, a smaller video, "
                         "or end what else uses the memory"
                     ) from error
                 self._most = size // 2

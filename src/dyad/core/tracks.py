@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dyad.core.archives import is_archive, read_npz
+from dyad.core.archives import is_archive, read_npz, write_npz
 from dyad.core.camera import Camera
+from dyad.core.columns import filled, in_file, picked, rest
 from dyad.core.errors import BadInput, one_line
 from dyad.core.files import whole_file
 from dyad.core.skeleton import BODY17, Skeleton
@@ -71,7 +72,8 @@ class World:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "World":
-        return cls(torch.tensor(value["gravity"]), torch.tensor(value["floor"]))
+        # As exact as it was written: a run that goes on from what was kept gives the same bytes.
+        return cls(*(torch.tensor(value[name], dtype=torch.float64) for name in ("gravity", "floor")))
 
 
 class Window(NamedTuple):
@@ -181,9 +183,7 @@ class Tracks:
                 blank = torch.nan if dtype.is_floating_point and name != "confidence" else 0
                 # One after the other, so that a long clip is not in memory twice.
                 value = given.pop(name, None)
-                ordered[name] = (
-                    torch.full(shape, blank, dtype=dtype) if value is None else torch.as_tensor(value)[order]
-                )
+                ordered[name] = filled(shape, blank, dtype) if value is None else _ordered(value, order)
         given |= {**ordered, "frames": frames, "fps": fps}
         return cls(skeleton=skeleton, camera=camera, **given)
 
@@ -229,6 +229,10 @@ class Tracks:
         arrays = [dense(v, torch.nan) for v in (self.xy, self.confidence, self.xyz, self.sigma)]
         return Window(frames, self.times[keep], people, present, dense(self.filled, False), *arrays)
 
+    def rest(self) -> None:
+        """Let rows that lie in files leave memory until they are read again (`dyad.core.columns`)."""
+        rest(*(getattr(self, name) for name in _row_arrays(0, 0)))
+
     def reproject(self) -> Tensor:
         """Pixels (N, J, 2) at which the 3D joints appear."""
         return self.camera.project(self.xyz)
@@ -260,9 +264,9 @@ class Tracks:
             "cuts": list(self.cuts),
             "flags": {str(flag.value): flag.meaning for flag in Flag},
         }
-        arrays = {name: getattr(self, name).detach().numpy() for name in (*_row_arrays(0, 0), "frames", "times")}
+        arrays = {name: getattr(self, name).detach() for name in (*_row_arrays(0, 0), "frames", "times")}
         with whole_file(path) as partial, partial.open("wb") as file:
-            np.savez_compressed(file, header=np.array(json.dumps(header)), **arrays)
+            write_npz(file, {"header": np.array(json.dumps(header))}, arrays)
 
     @classmethod
     def load(cls, path: str | Path) -> "Tracks":
@@ -285,6 +289,12 @@ class Tracks:
             return cls.of_rows(skeleton=skeleton, camera=camera, **arrays, **extra)
         except (BadInput, KeyError, TypeError, ValueError, OverflowError, RuntimeError, IndexError) as error:
             raise BadInput(f"{path} does not hold what a tracks file holds: {one_line(error)}") from error
+
+
+def _ordered(values: Any, order: Tensor) -> Tensor:
+    values = torch.as_tensor(values)
+    # What lies in a file is large, and was written to be kept.
+    return values if in_file(values) and torch.equal(order, torch.arange(len(order))) else picked(values, order)
 
 
 def _row_arrays(rows: int, joints: int) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:

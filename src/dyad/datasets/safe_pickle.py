@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from dyad.core.archives import check_unpacked
 from dyad.core.errors import BadInput, one_line
 
 _NUMPY = tuple(f"numpy.{core}.multiarray" for core in ("core", "_core"))
@@ -91,9 +92,11 @@ def read_object_npz(path: str | Path, *names: str) -> dict[str, Any]:
             missing = [name for name in names if f"{name}.npy" not in archive.namelist()]
             if missing:
                 raise BadInput(f"{path} lacks {', '.join(missing)}; it holds {', '.join(archive.namelist())[:200]}")
+            entries = [archive.getinfo(f"{name}.npy") for name in names]
+            check_unpacked(path, Path(path).stat().st_size, entries)
+            if max((entry.file_size for entry in entries), default=0) > _LARGEST:
+                raise BadInput(f"{path} states an entry beyond {_LARGEST >> 30} GiB: damaged")
             for name in names:
-                if archive.getinfo(f"{name}.npy").file_size > _LARGEST:
-                    raise BadInput(f"{path} states an entry beyond {_LARGEST >> 30} GiB: damaged")
                 found[name] = _npy(archive.read(f"{name}.npy"), f"{path}, {name}")
     except FileNotFoundError:
         raise BadInput(f"there is no file {path}") from None

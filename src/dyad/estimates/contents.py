@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dyad.core.archives import read_npz
 from dyad.core.errors import BadInput, one_line
 
 LARGEST = 1 << 30
@@ -54,8 +55,7 @@ class Arrays:
         try:
             if not name:
                 return numbers(np.load(self.path, allow_pickle=False), what, shape)
-            with np.load(self.path, allow_pickle=False) as archive:
-                return numbers(archive[name], what, shape)
+            return numbers(read_npz(self.path, (name,))[name], what, shape)
         except BadInput:
             raise
         except Exception as error:  # A damaged archive makes numpy, zipfile and zlib raise almost anything.

@@ -153,7 +153,8 @@ def _modest(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    said = "".join(c if c.isprintable() else " " for c in str(error))
+    return " ".join(said.split())[:200] or type(error).__name__
 
 
 def import_original(path: str | Path, *, name: str | None = None) -> tuple[Path, Checkpoint]:

@@ -69,8 +69,8 @@ def _check_archive(path: Path) -> None:
             return
         with zipfile.ZipFile(path) as archive:
             size = sum(entry.file_size for entry in archive.infolist())
-    except (OSError, zipfile.BadZipFile, ValueError) as error:
-        raise WeightsError(f"{path} is a damaged archive: {error}") from error
+    except Exception as error:  # A damaged directory makes zipfile raise almost anything.
+        raise WeightsError(f"{path} is a damaged archive: {_one_line(error)}") from error
     if size > min(_LARGEST, 50 * path.stat().st_size + (1 << 20)):
         raise WeightsError(f"{path} would unpack to {size:,} bytes, far more than it is; it is no checkpoint")
 
@@ -129,4 +129,5 @@ def _state_dicts(content: Any, depth: int, seen: set[int]) -> Iterator[dict[str,
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    said = "".join(c if c.isprintable() else " " for c in str(error))
+    return " ".join(said.split())[:200] or type(error).__name__

@@ -3,6 +3,7 @@
 """
 
 import math
+import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +22,8 @@ JOINTS14 = (
 )
 # Vertices of SMPL's mesh, and of its two coarser versions.
 VERTICES = (6890, 1723, 431)
+_LARGEST = 256 << 20
+"""Bytes of an archive's arrays: the matrices are sparse and take two hundredths of that."""
 # Of the published template, which is not quite half a turn.
 _TURN = 3.1416
 
@@ -77,9 +80,10 @@ def load_template(folder: str | Path | None = None) -> BodyTemplate:
 
 def _array(path: Path, shape: tuple[int, ...]) -> NDArray[np.float64]:
     try:
-        values = np.asarray(np.load(path, allow_pickle=False))
-    except (OSError, ValueError, EOFError) as error:
-        raise WeightsError(f"{path} is no plain array of numpy: {' '.join(str(error).split())[:120]}.") from error
+        # Mapped first: a header that states more than the file holds takes no memory.
+        values = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as error:  # A damaged header makes numpy and tokenize raise almost anything.
+        raise WeightsError(f"{path} is no plain array of numpy: {_said(error)}.") from error
     return _checked(path, values, shape)
 
 
@@ -87,10 +91,25 @@ def _sparse(path: Path, shape: tuple[int, ...]) -> NDArray[np.float64]:
     from scipy.sparse import load_npz
 
     try:
-        values = load_npz(path).toarray()
+        with zipfile.ZipFile(path) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > _LARGEST:
+                raise ValueError(f"it unpacks to more than {_LARGEST >> 20} MiB")
+        found = load_npz(path)
+        if found.shape == shape:
+            # SciPy goes where the indices say, in memory or not.
+            found = found.tocsc() if found.format == "coo" else found
+            found.check_format(full_check=True)
+            values = found.toarray()
+        else:
+            values = np.broadcast_to(0.0, found.shape)
     except Exception as error:  # scipy raises almost anything on an archive that is none of its own.
-        raise WeightsError(f"{path} is no sparse matrix of scipy.sparse.save_npz: {str(error)[:120]}.") from error
+        raise WeightsError(f"{path} is no sparse matrix of scipy.sparse.save_npz: {_said(error)}.") from error
     return _checked(path, values, shape)
+
+
+def _said(error: Exception) -> str:
+    said = "".join(c if c.isprintable() else " " for c in str(error))
+    return " ".join(said.split())[:120]
 
 
 def _checked(path: Path, values: NDArray, shape: tuple[int, ...]) -> NDArray[np.float64]:

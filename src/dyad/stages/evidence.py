@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from dyad.core.columns import mapped
 from dyad.core.skeleton import Skeleton
 from dyad.stages.pose_similarity import Joints
 from dyad.stages.sightings import Rows, Sightings
@@ -170,13 +173,19 @@ class Witness:
 _LONG = 0.15
 
 
-def log_bones(xyz: NDArray, skeleton: Skeleton) -> NDArray | None:
+def log_bones(xyz: Tensor, skeleton: Skeleton) -> NDArray | None:
     """Log lengths (N, B) of the long bones of people (N, J, 3) m, both sides of a body averaged; None without any."""
     if not skeleton.bones or not len(xyz):
         return None
     sides = {tuple(sorted((bone, tuple(skeleton.mirror[end] for end in bone)))) for bone in skeleton.bones}
     pairs = np.array(sorted(sides))
-    lengths = np.linalg.norm(xyz[:, pairs[..., 0]] - xyz[:, pairs[..., 1]], axis=-1).mean(-1)
+
+    def lengths_of(some: Tensor) -> Tensor:
+        joints = some.numpy()
+        apart = np.linalg.norm(joints[:, pairs[..., 0]] - joints[:, pairs[..., 1]], axis=-1)
+        return torch.from_numpy(apart.mean(-1))
+
+    lengths = mapped(lengths_of, xyz).numpy()
     long = np.nan_to_num(_median(lengths)) >= _LONG
     return np.log(np.maximum(lengths[:, long], 1e-3)) if long.any() else None
 

@@ -9,6 +9,7 @@ import torch
 from scipy.optimize import least_squares
 from torch import Tensor
 
+from dyad.core.columns import rest
 from dyad.core.tracks import World
 
 # How far above the floor an ankle joint lies when its foot is flat, as a share of the person's height (7 to 8 cm).
@@ -73,24 +74,21 @@ class FloorEstimator:
             return [math.exp(mean) for mean, _ in prior], None
         together = sorted(sorted(usable, key=lambda i: -len(people[i].feet))[:_TOGETHER])
         feet, upright, sizes, _ = known = self._known(people, prior, together)
-        fits = [
-            least_squares(
-                self._residuals,
-                np.concatenate((start, [1.4], [prior[i][0] for i in together])),
-                args=known,
-                max_nfev=60,
-            )
-            for start in _starts(upright)
-        ]
-        fit = min(fits, key=lambda fit: fit.cost)
+        cost, best = math.inf, np.zeros(0)
+        for start in _starts(upright):
+            first = np.concatenate((start, [1.4], [prior[i][0] for i in together]))
+            fit = least_squares(self._residuals, first, args=known, max_nfev=60)
+            # A fit holds on to megabytes of derivatives.
+            cost, best = (fit.cost, fit.x) if fit.cost < cost or not len(best) else (cost, best)
+            del fit
         scales = [math.exp(mean) for mean, _ in prior]
-        for index, value in zip(together, fit.x[3:], strict=True):
+        for index, value in zip(together, best[3:], strict=True):
             scales[index] = math.exp(value)
         for index in sorted({*usable} - {*together}):
             own, mean = self._known(people, prior, [index]), prior[index][0]
-            alone = least_squares(self._residuals_on, [mean], args=(fit.x[:3], *own), max_nfev=60)
+            alone = least_squares(self._residuals_on, [mean], args=(best[:3], *own), max_nfev=60)
             scales[index] = math.exp(alone.x[0])
-        return scales, self._world(fit.x, feet, sizes)
+        return scales, self._world(best, feet, sizes)
 
     def _known(self, people: list[Footing], prior: list[tuple[float, float]], chosen: list[int]) -> _Known:
         feet = [_thin(people[i].feet, 200) for i in chosen]
@@ -171,4 +169,6 @@ def _distance(points: np.ndarray, scale: float) -> np.ndarray:
 
 def _thin(points: Tensor, most: int) -> np.ndarray:
     step = max(1, len(points) // most)
-    return points[::step].double().numpy()
+    found = points[::step].double().numpy()
+    rest(points)
+    return found

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from dyad.core.camera import GUESSED_FOCAL_SPREAD, Camera
+from dyad.core.columns import Columns
 from dyad.core.memory import give_back_memory
 from dyad.core.skeleton import BODY17, Skeleton
 from dyad.core.tracks import Flag, Tracks
@@ -305,12 +306,18 @@ def _pose_sigma(name: str) -> float:
 
 
 def joined_rows(rows: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """The rows of all people, which are taken out of the dictionaries, so that a long clip is not in memory twice."""
-    joined = {}
-    for name in list(rows[0]) if rows else ():
-        joined[name] = torch.cat([row.pop(name) for row in rows])
-        give_back_memory()
-    return joined or _no_rows()
+    """The rows of all people, which are taken out of the list, so that a long clip is not in memory twice."""
+    joined = Columns()
+    while rows:
+        joined.append(rows.pop(0))
+    return rows_of(joined)
+
+
+def rows_of(joined: Columns) -> dict[str, Tensor]:
+    """What `Tracks.of_rows` needs, also of nobody."""
+    found = joined.tensors() if len(joined) else _no_rows()
+    give_back_memory()
+    return found
 
 
 def _no_rows(skeleton: Skeleton = BODY17) -> dict[str, Tensor]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from dyad.core.archives import is_archive, read_npz
 from dyad.core.camera import Camera
-from dyad.core.errors import BadInput, BadUsage
+from dyad.core.errors import BadInput, BadUsage, about
 from dyad.core.sizes import check_size
 from dyad.core.skeleton import BLAZEPOSE33, BODY17, COCO17, LSP14, MUPOTS17, Skeleton
 from dyad.core.tracks import Tracks
@@ -82,4 +82,5 @@ def _camera(path: Path, arrays: dict[str, NDArray]) -> Camera:
         raise BadInput(f"{path}: K and image_size should hold finite numbers")
     width, height = (int(side) for side in size)
     check_size(width, height, str(path))
-    return Camera((width, height), torch.tensor(matrix.diagonal()[:2]), torch.tensor(matrix[:2, 2]))
+    with about(path):
+        return Camera((width, height), torch.tensor(matrix.diagonal()[:2]), torch.tensor(matrix[:2, 2]))

@@ -2,7 +2,8 @@
 
 import math
 from bisect import bisect_right
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
@@ -10,7 +11,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from dyad.core.camera import GUESSED_FOCAL_SPREAD, Camera
+from dyad.core.columns import BLOCK, Column, Columns, column, mapped, rest
 from dyad.core.errors import BadUsage, MissingWeights
+from dyad.core.memory import give_back_memory
 from dyad.core.skeleton import BODY17
 from dyad.core.tracks import Flag, Tracks
 from dyad.geometry.bones import bone_lengths, with_bone_lengths
@@ -19,7 +22,7 @@ from dyad.models.checkpoints import Checkpoint, find_weights
 from dyad.models.lifting import LiftingNetwork
 from dyad.models.weights import WeightsError
 from dyad.stages.floor import FloorEstimator, Footing
-from dyad.stages.lifting import joined_rows
+from dyad.stages.lifting import rows_of
 from dyad.stages.lifting_network import Estimate, Sequence, SequenceLifter, linear
 
 # A confidence that is only just seen as such; detectors differ in what they call certain.
@@ -61,6 +64,66 @@ class _Person:
     def xyz(self) -> Tensor:
         """(T, 17, 3) in statures."""
         return self.said.pose + self.said.root[:, None]
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """Tracks, and their joints as those of body17: xy (N, 17, 2) px and confidence (N, 17)."""
+
+    tracks: Tracks
+    xy: Tensor
+    confidence: Tensor
+
+    @classmethod
+    def of(cls, tracks: Tracks) -> "_Seen":
+        xy, confidence = tracks.xy, tracks.confidence
+        if tracks.skeleton != BODY17:
+            xy = mapped(lambda some: tracks.skeleton.convert(some, BODY17), xy)
+            confidence = mapped(lambda some: tracks.skeleton.convert_confidence(some, BODY17), confidence)
+        return cls(tracks, xy, levelled(confidence))
+
+    def time_of(self, frame: Tensor) -> Tensor:
+        """Times (T,) of frames (T,)."""
+        return self.tracks.times[torch.searchsorted(self.tracks.frames, frame)]
+
+    def rest(self) -> None:
+        self.tracks.rest()
+        rest(self.xy, self.confidence)
+
+
+class _Shot:
+    """People of a shot, of whom one at a time is in memory."""
+
+    def __init__(self) -> None:
+        # What stays of each person goes into columns: small arrays between the network's large ones tear the heap.
+        self._feet, self._upright = Columns(), Columns()
+        self._footings: list[tuple[slice, slice, float]] = []
+        self._rows = Columns()
+        self._facts: list[tuple[int, slice, float, float]] = []
+
+    def add(self, person: _Person) -> None:
+        said = dict(vars(person.said))
+        stature, spread = said.pop("stature"), said.pop("stature_spread")
+        own = {name: value for name, value in vars(person).items() if name not in ("identity", "said")}
+        told = _footing(person)
+        feet, upright = self._feet.append({"": told.feet}), self._upright.append({"": told.upright})
+        self._footings.append((feet, upright, told.height))
+        self._facts.append((person.identity, self._rows.append({**own, **said}), stature, spread))
+
+    def footings(self) -> list[Footing]:
+        """What everyone tells about the floor, once."""
+        feet, upright = (kept.tensors().get("", torch.zeros(0, 3)) for kept in (self._feet, self._upright))
+        return [Footing(feet[some], upright[others], height) for some, others, height in self._footings]
+
+    def people(self) -> Iterator[_Person]:
+        """Everyone again, in order, once."""
+        kept = self._rows.tensors()
+        told = [field.name for field in fields(Estimate)]
+        for identity, place, stature, spread in self._facts:
+            part = {name: values[place] for name, values in kept.items()}
+            said = {name: part.pop(name) for name in told if name in part}
+            yield _Person(identity, **part, said=Estimate(**said, stature=stature, stature_spread=spread))
+            rest(*kept.values())
 
 
 class LearnedLifter:
@@ -105,14 +168,14 @@ class LearnedLifter:
 
     def __call__(self, tracks: Tracks) -> Tracks:
         """Tracks of any skeleton that gives body17 → body17 tracks in the camera frame, short gaps filled."""
-        source = tracks.convert(BODY17)
-        source = source.with_(confidence=levelled(source.confidence))
-        rows, world = [], None
-        for chosen in _shots(source):
-            shot = self._shot(source, chosen)
-            scales, world = self.floor([_footing(person) for person in shot], self.height)
-            # Each step gives up what it has used: a long clip is hardly in memory twice.
-            rows += [self._rows(shot.pop(0), scale, source) for scale in scales]
+        seen = _Seen.of(tracks)
+        rows, world = Columns(), None
+        for chosen in _shots(tracks):
+            shot = self._shot(seen, chosen)
+            scales, world = self.floor(shot.footings(), self.height)
+            for person, scale in zip(shot.people(), scales, strict=True):
+                rows.append(self._rows(person, scale, seen))
+                seen.rest()
         return Tracks.of_rows(
             skeleton=BODY17,
             camera=tracks.camera,
@@ -123,38 +186,47 @@ class LearnedLifter:
             # Behind a cut the camera stands elsewhere: one world would be wrong for all shots but one.
             world=None if tracks.cuts else world,
             cuts=tracks.cuts,
-            **joined_rows(rows),
+            **rows_of(rows),
         )
 
-    def _shot(self, tracks: Tracks, identities: list[int]) -> list[_Person]:
-        asked = [(identity, *self._asked(tracks, identity)) for identity in identities]
-        asked = [(i, sequence, frame, row) for i, sequence, frame, row in asked if len(frame)]
-        times = [tracks.times[torch.searchsorted(tracks.frames, frame)] for _, _, frame, _ in asked]
-
-        first = [self.lift(sequence, time, self.up) for (_, sequence, _, _), time in zip(asked, times, strict=True)]
-        up = _agreed([one.up for one in first]) if self.up is None and first else self.up
-        people = []
-        for (identity, sequence, frame, row), time in zip(asked, times, strict=True):
-            one = first.pop(0)
-            wrong = _mistaken(sequence, one, row >= 0)
-            if self.up is None or wrong.any():
+    def _shot(self, seen: "_Seen", identities: list[int]) -> "_Shot":
+        """People one after the other, twice: of the first answers only what they say of all is kept."""
+        asked: list[tuple[int, Tensor, Estimate | None]] = []
+        ups = Column()
+        for identity in identities:
+            sequence, frame, row = self._asked(seen, identity)
+            if len(frame):
+                first = self.lift(sequence, seen.time_of(frame), self.up)
+                wrong = _mistaken(sequence, first, row >= 0)
+                asked.append((identity, wrong, None if self.up is None or wrong.any() else first))
+                ups.append(first.up)
+            seen.rest()
+            give_back_memory()
+        up = _agreed(ups.tensor()) if self.up is None and asked else self.up
+        shot = _Shot()
+        for identity, wrong, one in asked:
+            sequence, frame, row = self._asked(seen, identity)
+            time = seen.time_of(frame)
+            if one is None:
                 one = self.lift(replace(sequence, confidence=torch.where(wrong, 0.0, sequence.confidence)), time, up)
-            seen = (row >= 0)[:, None] & ~wrong
-            rays = tracks.camera.rays(tracks.xy[row])[..., :2]
-            rays = torch.where(seen[..., None], rays, torch.full_like(rays, torch.nan))
-            confidence = torch.where(seen, tracks.confidence[row], torch.zeros_like(rays[..., 0]))
-            person = _Person(identity, frame, row, time, rays, confidence, one)
-            people.append(self._steadied(person))
-        return people
+            known = (row >= 0)[:, None] & ~wrong
+            rays = seen.tracks.camera.rays(seen.xy[row])[..., :2]
+            rays = torch.where(known[..., None], rays, torch.full_like(rays, torch.nan))
+            confidence = torch.where(known, seen.confidence[row], torch.zeros_like(rays[..., 0]))
+            shot.add(self._steadied(_Person(identity, frame, row, time, rays, confidence, one)))
+            seen.rest()
+            give_back_memory()
+        return shot
 
-    def _asked(self, tracks: Tracks, identity: int) -> tuple[Sequence, Tensor, Tensor]:
+    def _asked(self, seen: "_Seen", identity: int) -> tuple[Sequence, Tensor, Tensor]:
         """What the network is shown of a person, and of which frames (T,) it is asked, with their rows, -1 if none."""
+        tracks = seen.tracks
         rows = tracks.rows(identity)
-        known = (tracks.confidence[rows] > 0) & torch.isfinite(tracks.xy[rows]).all(-1)
+        known = (seen.confidence[rows] > 0) & torch.isfinite(seen.xy[rows]).all(-1)
         rows = rows[known.sum(-1) >= 2]
         if not len(rows):
             return Sequence(torch.zeros(0), torch.zeros(0, 17, 2), torch.zeros(0, 17)), rows, rows
-        sequence = Sequence(tracks.time[rows], tracks.camera.rays(tracks.xy[rows])[..., :2], tracks.confidence[rows])
+        sequence = Sequence(tracks.time[rows], tracks.camera.rays(seen.xy[rows])[..., :2], seen.confidence[rows])
         frame = tracks.frame[rows]
         inside = (tracks.frames > frame[0]) & (tracks.frames < frame[-1]) & ~torch.isin(tracks.frames, frame)
         missing = tracks.frames[inside]
@@ -188,14 +260,14 @@ class LearnedLifter:
         root = torch.cat((place[:, :2], torch.ones_like(place[:, :1])), -1) * (place[:, 2:].exp() / unit)
         return replace(person, said=replace(said, pose=pose, root=root.float()))
 
-    def _rows(self, person: _Person, scale: float, tracks: Tracks) -> dict[str, Tensor]:
-        metres = scale * person.said.stature
+    def _rows(self, person: _Person, scale: float, given: "_Seen") -> dict[str, Tensor]:
+        tracks, metres = given.tracks, scale * person.said.stature
         xyz = metres * self._met(person)
         row, filled = person.row, person.filled
         camera = tracks.camera
         seen = camera.project(xyz).float()
         box = torch.cat((seen.amin(1), seen.amax(1)), -1)
-        xy = torch.where(filled[:, None, None], seen, tracks.xy[row])
+        xy = torch.where(filled[:, None, None], seen, given.xy[row])
         outside = ((seen < 0) | (seen > seen.new_tensor(camera.size) - 1)).flatten(1).any(1)
         flags = torch.where(filled, torch.zeros_like(row), tracks.flags[row] & ~int(Flag.FLAT))
         return {
@@ -275,11 +347,13 @@ def _shots(tracks: Tracks) -> list[list[int]]:
 
 def levelled(confidence: Tensor) -> Tensor:
     """Confidence (N, 17) on the scale of the training: nine in ten of a clip's joints are at most nearly certain."""
-    told = confidence[confidence > 0]
+    told = column(some[some > 0] for some in confidence.split(BLOCK)) if len(confidence) else confidence
     if not len(told):
         return confidence
     high = float(torch.quantile(told[:: max(1, len(told) // 100_000)].float(), 0.75))
-    return (confidence * (_CERTAIN / high)).clamp(max=1.0) if high < _CERTAIN else confidence
+    if high >= _CERTAIN:
+        return confidence
+    return mapped(lambda some: (some * (_CERTAIN / high)).clamp(max=1.0), confidence)
 
 
 def _mistaken(sequence: Sequence, said: Estimate, seen: Tensor) -> Tensor:
@@ -289,9 +363,8 @@ def _mistaken(sequence: Sequence, said: Estimate, seen: Tensor) -> Tensor:
     return torch.nan_to_num(off.nanmedian(0).values) > _MISTAKEN
 
 
-def _agreed(ups: list[Tensor]) -> Tensor:
-    """The direction (3,) nearest to most of those that were told (T, 3) of each person."""
-    every = torch.cat(ups)
+def _agreed(every: Tensor) -> Tensor:
+    """The direction (3,) nearest to most of those (N, 3) that were told of everybody."""
     middle = functional.normalize(every.median(0).values, dim=0)
     for _ in range(5):
         trust = 1 / (0.05 + (every - middle).square().sum(-1))

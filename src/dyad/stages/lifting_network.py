@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from dyad.core.memory import Portions
 from dyad.core.skeleton import BODY17
 from dyad.models.lifting import Lifted, LiftingNetwork
 from dyad.models.sight import Sight, sight, turned
@@ -56,7 +57,8 @@ class SequenceLifter:
     """Runs a network over a person's whole time on stage.
 
     Joints are brought to 30 frames a second and the answers back to the times asked for; what is missing stays missing,
-    and the network fills it in from before and after. Long sequences are run in overlapping windows. With `mirrored`,
+    and the network fills it in from before and after. Long sequences are run in overlapping windows,
+    shorter ones where memory does not suffice. With `mirrored`,
     the mean of the answers to the sequence and to its mirror image counts.
     """
 
@@ -64,6 +66,7 @@ class SequenceLifter:
         self.device = device or torch.device("cpu")
         self.network = network.eval().to(self.device)
         self.mirrored = mirrored
+        self._portions = Portions()
 
     def __call__(self, person: Sequence, times: Tensor, up: Tensor | None = None) -> Estimate:
         """The person at `times` (T',) s within the sequence's; `up` (3,) is the direction against gravity, if known."""
@@ -79,14 +82,16 @@ class SequenceLifter:
     def _windows(self, rays: Tensor, confidence: Tensor, up: Tensor) -> list[Tensor]:
         """Answers in the camera's axes to all frames of the grid; see `_in_camera`."""
         margin = self.network.reach + _MARGIN
-        parts: list[list[Tensor]] = []
-        for start in range(0, len(rays), _AT_ONCE):
-            first, last = max(0, start - margin), min(len(rays), start + _AT_ONCE + margin)
+
+        def work(some: slice) -> list[Tensor]:
+            first, last = max(0, some.start - margin), min(len(rays), some.stop + margin)
             seen = sight(rays[None, first:last], confidence[None, first:last], up[None])
             with torch.no_grad():
                 found = self.network(seen.joints.to(self.device), seen.frames.to(self.device))
-            keep = slice(start - first, start - first + min(_AT_ONCE, len(rays) - start))
-            parts.append([value[keep] for value in _in_camera(Lifted(*(v.cpu() for v in found)), seen)])
+            keep = slice(some.start - first, some.stop - first)
+            return [value[keep] for value in _in_camera(Lifted(*(v.cpu() for v in found)), seen)]
+
+        parts = self._portions(len(rays), _AT_ONCE, work)
         return [torch.cat(values) for values in zip(*parts, strict=True)]
 
 

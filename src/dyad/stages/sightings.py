@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dyad.core.columns import BLOCK, Column, mapped
 from dyad.core.detections import Detections
 from dyad.core.errors import BadInput
 from dyad.stages.pose_similarity import Array, Joints, heights, weights
@@ -76,15 +78,6 @@ class Sightings:
         together = {name: np.concatenate([getattr(p, name) for p in parts]) for name in names}
         return cls(**together, looks=_looks_together([p.looks for p in parts]))
 
-    @classmethod
-    def gathered(cls, parts: list["Sightings"]) -> "Sightings":
-        """The same, but the list is emptied and its parts are given up kind by kind: they are not in memory twice."""
-        arrays = [dict(vars(part)) for part in parts]
-        parts.clear()
-        names = [f.name for f in fields(cls) if f.name != "looks"]
-        together = {name: np.concatenate([each.pop(name) for each in arrays]) for name in names}
-        return cls(**together, looks=_looks_together([each.pop("looks") for each in arrays]))
-
 
 def _canonical(box: Array, xy: Array, score: Array) -> Rows:
     if len(box) < 2:
@@ -119,13 +112,45 @@ def _looks_together(parts: Sequence[Array]) -> Array:
     return np.concatenate([part if part.shape[1] == size else none for part, none in zip(parts, blank, strict=True)])
 
 
-def unit_looks(looks: Array) -> NDArray[np.float64] | None:
+class Looks:
+    """Descriptions of many rows' looks, (n, D) at a time, D 0 where nobody is described; blank rows become NaN."""
+
+    def __init__(self) -> None:
+        self._rows, self._size, self._column = 0, 0, Column()
+
+    def append(self, looks: Array) -> None:
+        """Keep descriptions. BadInput where they are of another size than those before."""
+        size = looks.shape[1]
+        if size and len(looks):
+            if not self._size:
+                self._size = size
+                self._blank(self._rows)
+            _looks_together([np.zeros((1, self._size), np.float32), looks])
+            self._column.append(torch.from_numpy(looks))
+        elif self._size:
+            self._blank(len(looks))
+        self._rows += len(looks)
+
+    def tensor(self) -> Tensor:
+        """(N, D) of all rows."""
+        return self._column.tensor() if self._size else torch.zeros(self._rows, 0)
+
+    def _blank(self, rows: int) -> None:
+        for first in range(0, rows, BLOCK):
+            self._column.append(torch.full((min(BLOCK, rows - first), self._size), torch.nan))
+
+
+def unit_looks(looks: Tensor) -> Tensor | None:
     """Unit descriptors (N, D) of the rows' looks, NaN where there is none; None where no frame has any.
 
     The product of two is their cosine, which for square roots of histograms is Bhattacharyya's coefficient.
     """
     if not looks.shape[1]:
         return None
-    values = looks.astype(np.float64)
-    norm = np.linalg.norm(values, axis=-1, keepdims=True)
-    return np.where(norm > 1e-12, values / np.maximum(norm, 1e-12), np.nan)
+
+    def unit(some: Tensor) -> Tensor:
+        values = some.numpy().astype(np.float64)
+        norm = np.linalg.norm(values, axis=-1, keepdims=True)
+        return torch.from_numpy(np.where(norm > 1e-12, values / np.maximum(norm, 1e-12), np.nan))
+
+    return mapped(unit, looks)

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dyad.core.columns import BLOCK, Columns, picked, rest
 from dyad.core.detections import Detections
 from dyad.core.errors import BadInput, BadUsage
 from dyad.core.skeleton import BODY17, Skeleton
@@ -22,7 +23,7 @@ from dyad.core.video import Video
 from dyad.stages.evidence import Witness, log_bones
 from dyad.stages.linking import Linking, gaps, link, overlap, untangle
 from dyad.stages.pose_similarity import crowding, joints_of
-from dyad.stages.sightings import Rows, Sightings, unit_looks
+from dyad.stages.sightings import Looks, Rows, Sightings, unit_looks
 from dyad.stages.tracklets import Follower, Following
 
 log = logging.getLogger(__name__)
@@ -94,18 +95,18 @@ class PoseTracker:
 
     def _people(self, pieces: list[Rows], clip: "_Clip") -> list[Rows]:
         seen = clip.sightings()
-        xyz = clip.xyz()
         witness = Witness(
             seen,
             joints_of(clip.skeleton.names),
-            bones=None if xyz is None else log_bones(xyz, clip.skeleton),
-            looks=unit_looks(seen.looks),
+            bones=clip.bones(),
+            looks=clip.looks(),
             clean=~clip.contested(np.concatenate(pieces)),
         )
         witness.learn_traits(pieces)
-        tracks = untangle(pieces, witness, self.linking)
-        tracks = untangle(link(tracks, witness, self.linking), witness, self.linking)
-        tracks = link(tracks, witness, self.linking)
+        tracks = pieces
+        for step in (untangle, link, untangle, link):
+            tracks = step(tracks, witness, self.linking)
+            clip.rest()
         tracks = [rows for rows in tracks if self._proven(rows, seen, clip)]
         tracks = self._without_doubles(tracks, seen, clip)
         if self.max_people is not None and len(tracks) > self.max_people:
@@ -145,9 +146,11 @@ class _Clip:
     """What was consumed of the stream."""
 
     def __init__(self) -> None:
-        self.parts: list[Sightings] = []
         self.rows = 0
-        self._loose = 0
+        self._loose: list[Sightings] = []
+        self._kept, self._looks = Columns(), Looks()
+        self._seen: dict[str, torch.Tensor] = {}
+        self._units = torch.zeros(0)
         self.skeleton: Skeleton = BODY17
         # Arrays, not lists of numbers: of an hour's frames these would be many megabytes.
         self._crowded, self._frames = array("q"), array("q")
@@ -176,28 +179,44 @@ class _Clip:
             pairs = np.argwhere(np.triu(crowd >= near))
             if len(pairs):
                 self._crowded.frombytes((pairs + self.rows).astype(np.int64).tobytes())
-        self.parts.append(seen)
-        # Many small arrays, kept for good between the networks' large ones, would tear the heap into pieces and let it
-        # grow with the length of the video: parts are joined to ever larger ones, as in counting with binary digits.
-        self._loose += 1
-        if self._loose == _LOOSE:
-            self.parts[-_LOOSE:] = [Sightings.joined(self.parts[-_LOOSE:])]
-            self._loose = 0
-            while len(self.parts) > 1 and len(self.parts[-2]) <= 2 * len(self.parts[-1]):
-                self.parts[-2:] = [Sightings.joined(self.parts[-2:])]
+        self._loose.append(seen)
+        if len(self._loose) == _LOOSE:
+            self._settle()
         self.rows += len(seen)
         return seen, crowd
 
-    def sightings(self) -> Sightings:
-        """All rows so far."""
-        if len(self.parts) > 1:
-            self.parts = [Sightings.gathered(self.parts)]
-        return self.parts[0]
+    def _settle(self) -> None:
+        """Put rows to those that are kept; many small arrays for good would tear the heap into pieces."""
+        if self._loose:
+            arrays = dict(vars(Sightings.joined(self._loose)))
+            self._loose.clear()
+            self._looks.append(arrays.pop("looks"))
+            self._kept.append({name: torch.from_numpy(array) for name, array in arrays.items()})
 
-    def xyz(self) -> NDArray | None:
-        """Joints (N, J, 3) m of all rows, NaN where a frame has none; None where no frame has any."""
-        xyz = self.sightings().xyz
-        return None if np.isnan(xyz).all() else xyz
+    def sightings(self) -> Sightings:
+        """All rows so far; no more can be added."""
+        if not self._seen:
+            self._settle()
+            self._seen = self._kept.tensors() | {"looks": self._looks.tensor()}
+        return Sightings(**{name: values.numpy() for name, values in self._seen.items()})
+
+    def rest(self) -> None:
+        """Let rows that lie in files leave memory until they are read again."""
+        rest(*self._seen.values(), self._units)
+
+    def bones(self) -> NDArray | None:
+        """Log lengths (N, B) of all rows' long bones; None where nothing tells."""
+        xyz = self._seen["xyz"]
+        known = any((~some.isnan()).any() for some in xyz.split(BLOCK))
+        return log_bones(xyz, self.skeleton) if known else None
+
+    def looks(self) -> NDArray | None:
+        """Unit descriptions (N, D) of all rows' looks; None where there are none."""
+        units = unit_looks(self._seen["looks"])
+        if units is None:
+            return None
+        self._units = units
+        return units.numpy()
 
     def crowded(self) -> NDArray:
         """Pairs (M, 2) of rows of one frame that claim the same joints."""
@@ -241,8 +260,8 @@ class _Clip:
     def _columns(self, used: Rows) -> dict[str, torch.Tensor]:
         """What tracks say of rows; the sightings are given up, kind by kind."""
         flags = np.where(self.contested(used)[used], int(Flag.CONTESTED), 0)
-        seen = dict(vars(self.sightings()))
-        self.parts.clear()
-        names = {"box": "box", "xy": "joints", "confidence": "confidence", "xyz": "xyz"}
-        columns = {name: torch.from_numpy(seen.pop(own)[used]) for name, own in names.items()}
+        rows, names = torch.from_numpy(used), {"box": "box", "xy": "joints", "confidence": "confidence", "xyz": "xyz"}
+        columns = {name: picked(self._seen.pop(own), rows) for name, own in names.items()}
+        self._seen.clear()
+        self._units = torch.zeros(0)
         return columns | {"flags": torch.from_numpy(flags)}

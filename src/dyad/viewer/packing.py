@@ -12,7 +12,7 @@ _MOST = 1_000_000_000
 
 
 def pack(values: Tensor | np.ndarray, per_unit: float) -> dict[str, Any]:
-    """Rounded multiples of 1/per_unit, flat, as {"type": "i2" or "i4", "data": base64}.
+    """Values of any shape as rounded multiples of 1/per_unit, flat: {"type": "i2" or "i4", "data": base64}.
 
     What is not finite, or beyond any picture or place, is missing: the least number of the type.
     """
@@ -25,7 +25,7 @@ def pack(values: Tensor | np.ndarray, per_unit: float) -> dict[str, Any]:
 
 
 def unpack(packed: dict[str, Any], per_unit: float) -> np.ndarray:
-    """What `pack` was given, rounded, flat; NaN where it was missing."""
+    """What `pack` was given, rounded, flat (n,) float64; NaN where it was missing."""
     kind = packed["type"]
     stored = np.frombuffer(base64.b64decode(packed["data"]), np.dtype(f"<{kind}"))
     return np.where(stored == _MISSING[kind], np.nan, stored / per_unit)

@@ -1,5 +1,6 @@
 """What the page knows of a run, or of two: whole numbers in small units, packed, so that the page opens quickly."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -29,13 +30,24 @@ def build(tracks: Tracks, *, video: dict[str, Any], run: dict[str, Any], notes: 
     confidence and agreement in percent, all packed (`packing.pack`); `agreement` is None where no flow was asked.
     `runs` are [first timeline position, number of frames, filled].
     """
+    page, people = build_parts(tracks, video=video, run=run, notes=notes)
+    return page | {"people": list(people)}
+
+
+def build_parts(
+    tracks: Tracks, *, video: dict[str, Any], run: dict[str, Any], notes: list[str]
+) -> tuple[dict[str, Any], Iterator[dict[str, Any]]]:
+    """The same as the page without its `people`, and these one after the other: of an hour they are many megabytes."""
     floor = ground(tracks)
     told = {entry["id"]: entry for entry in summarise(tracks, floor["up"], run)}
-    people = [
-        _person(tracks, person, colour) | {"summary": told[person]}
-        for person, colour in palette.assign(tracks.people).items()
-    ]
-    return _page(tracks, video, run, notes, floor) | {"people": people}
+    tracks.rest()
+
+    def people() -> Iterator[dict[str, Any]]:
+        for person, colour in palette.assign(tracks.people).items():
+            yield _person(tracks, person, colour) | {"summary": told[person]}
+            tracks.rest()
+
+    return _page(tracks, video, run, notes, floor), people()
 
 
 def build_comparison(

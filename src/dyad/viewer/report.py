@@ -6,7 +6,7 @@ import html
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from dyad.viewer.comparison import Comparison
 # Larger videos stay beside the page, which then opens quickly and does not fill the browser's memory.
 EMBED_LIMIT = 40_000_000
 
+# Bytes of the video that are encoded at a time: a multiple of three, so that the parts join without a seam.
+_ENCODED = 3 << 20
 _SLOT = re.compile(r"\{\{(\w+)\}\}")
 _TYPES = {".mp4": "video/mp4", ".m4v": "video/mp4", ".webm": "video/webm", ".mov": "video/quicktime"}
 
@@ -48,8 +50,8 @@ def write_report(
     """
     path = Path(path)
     about, data = _place_video(video, path, embed_limit)
-    content = payload.build(tracks, video=about, run=run, notes=list(notes or []))
-    return _write(path, f"{tracks.video or 'Untitled video'} · Dyad", content, data)
+    page, people = payload.build_parts(tracks, video=about, run=run, notes=list(notes or []))
+    return _write(path, f"{tracks.video or 'Untitled video'} · Dyad", _json_parts(page, people), data)
 
 
 def write_comparison(
@@ -73,17 +75,17 @@ def write_comparison(
     path = Path(path)
     about, data = _place_video(video, path, embed_limit)
     content = payload.build_comparison(comparison, names=names, video=about, runs=runs, notes=list(notes or []))
-    return _write(path, f"{names[0]} and {names[1]} · Dyad", content, data)
+    return _write(path, f"{names[0]} and {names[1]} · Dyad", [_json(content)], data)
 
 
-def _write(path: Path, title: str, content: dict[str, Any], data: str) -> Path:
+def _write(path: Path, title: str, content: Iterable[str], data: Iterable[str]) -> Path:
     script = asset("report.js")
-    slots = {
+    slots: dict[str, str | Iterable[str]] = {
         "policy": _policy(script),
         "title": html.escape(title),
         "style": asset("report.css"),
         "script": script,
-        "data": _json(content),
+        "data": content,
         "video": data,
     }
     # Part by part: the page of an hour is a hundred megabytes.
@@ -97,25 +99,40 @@ def fill(template: str, slots: dict[str, str]) -> str:
     return "".join(_filled(template, slots))
 
 
-def _filled(template: str, slots: dict[str, str]) -> Iterator[str]:
+def _filled(template: str, slots: Mapping[str, str | Iterable[str]]) -> Iterator[str]:
     # What is between slots, and the names of slots, in turn.
     for k, part in enumerate(_SLOT.split(template)):
-        yield slots[part] if k % 2 else part
+        content = slots[part] if k % 2 else part
+        yield from [content] if isinstance(content, str) else content
 
 
-def _place_video(video: Path | None, page: Path, limit: int) -> tuple[dict[str, Any], str]:
+def _place_video(video: Path | None, page: Path, limit: int) -> tuple[dict[str, Any], Iterable[str]]:
     """What the page says of its video, and the video's bytes as base64 where they go into the page."""
     if video is None:
-        return {"embedded": False, "file": None, "type": None}, ""
+        return {"embedded": False, "file": None, "type": None}, ()
     video = Path(video)
     if not video.is_file():
         raise BadInput(f"the report's video should be a file, got {video}, which is not there")
     kind = _TYPES.get(video.suffix.lower(), "video/mp4")
     if video.stat().st_size <= limit:
-        return {"embedded": True, "file": None, "type": kind}, base64.b64encode(video.read_bytes()).decode("ascii")
+        return {"embedded": True, "file": None, "type": kind}, _encoded(video)
     # "./" first, so that a name with a colon is not read as an address of another kind.
     beside = "./" + Path(os.path.relpath(video.resolve(), page.resolve().parent)).as_posix()
-    return {"embedded": False, "file": quote(beside), "type": kind}, ""
+    return {"embedded": False, "file": quote(beside), "type": kind}, ()
+
+
+def _encoded(video: Path) -> Iterator[str]:
+    with video.open("rb") as file:
+        while block := file.read(_ENCODED):
+            yield base64.b64encode(block).decode("ascii")
+
+
+def _json_parts(page: dict[str, Any], people: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """The JSON of a page with its people, one after the other."""
+    yield _json(page)[:-1] + ',"people":['
+    for k, person in enumerate(people):
+        yield ("," if k else "") + _json(person)
+    yield "]}"
 
 
 def _json(content: dict[str, Any]) -> str:

@@ -29,7 +29,11 @@ def summarise(tracks: Tracks, up: list[float], run: dict[str, Any] | None = None
     """
     options = (run or {}).get("options")
     given = isinstance(options, dict) and isinstance(options.get("height"), int | float)
-    return [_summary(tracks, person, np.array(up), given) for person in tracks.people]
+    found = []
+    for person in tracks.people:
+        found.append(_summary(tracks, person, np.array(up), given))
+        tracks.rest()
+    return found
 
 
 def _summary(tracks: Tracks, person: int, up: np.ndarray, given: bool) -> dict[str, Any]:
