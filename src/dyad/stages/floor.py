@@ -33,7 +33,7 @@ class Footing:
 
 # So many people, those with the most steps, give the floor; all others get their scale from it. What a fit takes grows
 # with the square of their number, and an hour in a street holds thousands.
-_TOGETHER = 48
+_TOGETHER = 24
 # Feet and upright bodies (n, 3) m, heights, and priors of people.
 _Known = tuple[list[np.ndarray], list[np.ndarray], list[float], list[tuple[float, float]]]
 
