@@ -3,15 +3,48 @@ import os
 # Before torch is loaded: threads that spin while they wait make a busy machine stand still.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
+from dyad.cli import main
 from dyad.export.video import clip_writer
 from dyad.models.weights import WeightsError, find_blazepose, pull_blazepose
 from dyad.synthetic.demo import demo_clip
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+class Ended(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+    @property
+    def complaint(self) -> str:
+        """The one line that says what is wrong."""
+        (line,) = self.err.splitlines()
+        assert line.startswith("dyad: ")
+        assert self.out == ""
+        return line.removeprefix("dyad: ")
+
+
+@pytest.fixture
+def dyad(capsys) -> Callable[..., Ended]:
+    """Runs the command line within this process."""
+
+    def call(*words: object) -> Ended:
+        capsys.readouterr()
+        status = 0
+        try:
+            main([str(word) for word in words])
+        except SystemExit as leave:
+            status = int(leave.code or 0)
+        return Ended(status, *capsys.readouterr())
+
+    return call
 
 
 @pytest.fixture(scope="session")

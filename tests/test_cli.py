@@ -11,50 +11,21 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 import av
 import numpy as np
 import pytest
 import torch
 
-from dyad.cli import main
 from dyad.core.tracks import Tracks
 from dyad.models.published import PUBLISHED
+from tests.conftest import Ended
 from tests.core.test_video import UNREADABLE, audio_only, encode, ramp
 
 WRITTEN = ["overlay.mp4", "report.html", "run.json", "tracks.npz"]
 
 
-class Ended(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-    @property
-    def complaint(self) -> str:
-        """The one line that says what is wrong."""
-        (line,) = self.err.splitlines()
-        assert line.startswith("dyad: ")
-        assert self.out == ""
-        return line.removeprefix("dyad: ")
-
-
 Dyad = Callable[..., Ended]
-
-
-@pytest.fixture
-def dyad(capsys) -> Dyad:
-    def call(*words: object) -> Ended:
-        capsys.readouterr()
-        status = 0
-        try:
-            main([str(word) for word in words])
-        except SystemExit as leave:
-            status = int(leave.code or 0)
-        return Ended(status, *capsys.readouterr())
-
-    return call
 
 
 @pytest.fixture(scope="module")

@@ -5,22 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dyad.cli import main
 from tests.viewer.walkers import walkers
-
-
-@pytest.fixture
-def dyad(capsys):
-    def call(*words: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        status = 0
-        try:
-            main([str(word) for word in words])
-        except SystemExit as leave:
-            status = int(leave.code or 0)
-        return (status, *capsys.readouterr())
-
-    return call
 
 
 @pytest.fixture

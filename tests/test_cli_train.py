@@ -5,22 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dyad.cli import main
 from dyad.models.raft import raft_small
-
-
-@pytest.fixture
-def dyad(capsys):
-    def call(*words: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        status = 0
-        try:
-            main([str(word) for word in words])
-        except SystemExit as leave:
-            status = int(leave.code or 0)
-        return status, *capsys.readouterr()
-
-    return call
 
 
 def test_out_of_time_at_once_there_are_weights_all_the_same(dyad, tmp_path: Path) -> None:

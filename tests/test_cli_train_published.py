@@ -5,23 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dyad.cli import main
-
 from .training import data_sets
-
-
-@pytest.fixture
-def dyad(capsys):
-    def call(*words: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        status = 0
-        try:
-            main([str(word) for word in words])
-        except SystemExit as leave:
-            status = int(leave.code or 0)
-        return status, *capsys.readouterr()
-
-    return call
 
 
 def test_a_gcn_and_what_learns_after_it(dyad, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """`dyad train topdown|gcn|tcn|root`: the published networks, for those with the data sets and the GPUs; and `ssl`."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -53,84 +54,50 @@ def train_topdown_command(
     tell_training(output / f"{BRANCHES['topdown'][preset].network}.safetensors", outcome, json)
 
 
-def train_gcn_command(
-    *,
-    output: Out,
-    preset: Preset = "paper",
-    data: Data = None,
-    on: On = None,
-    start: Start = None,
-    steps: Steps = None,
-    epochs: Epochs = None,
-    batch: Size = None,
-    rate: Rate = None,
-    seed: Seed = None,
-    precision: Precision = None,
-    minutes: Minutes = None,
-    device: Device = "auto",
-    json: Json = False,
-) -> None:
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Learning:
+    """What the networks that learn from sequences of poses have in common."""
+
+    preset: Preset = "paper"
+    data: Data = None
+    on: On = None
+    start: Start = None
+    steps: Steps = None
+    epochs: Epochs = None
+    batch: Size = None
+    rate: Rate = None
+    seed: Seed = None
+    precision: Precision = None
+    minutes: Minutes = None
+    device: Device = "auto"
+
+    def __call__(self, kind: "Kind", output: Path, json: bool, **more: Any) -> None:
+        from dyad.training.published_lifting import name_of, train_preset
+        from dyad.training.published_recipes import SEQUENCES
+
+        names = ("data", "on", "start", "steps", "epochs", "batch", "rate", "seed", "precision")
+        changes = {name: getattr(self, name) for name in names} | more
+        outcome = train_preset(kind, output, self.preset, changes, device=self.device, minutes=self.minutes)
+        tell_training(output / f"{name_of(SEQUENCES[kind][self.preset])}.safetensors", outcome, json)
+
+
+_AS_PUBLISHED = Learning()
+
+
+def train_gcn_command(*, output: Out, learning: Learning = _AS_PUBLISHED, json: Json = False) -> None:
     """Train the graph network that completes and lifts 2D poses, on human36m if not told otherwise."""
-    changes = {"steps": steps, "epochs": epochs, "batch": batch, "rate": rate, "seed": seed, "precision": precision}
-    _sequences("gcn", output, preset, {"data": data, "on": on, "start": start, **changes}, minutes, device, json)
+    learning("gcn", output, json)
 
 
-def train_tcn_command(
-    *,
-    output: Out,
-    preset: Preset = "paper",
-    data: Data = None,
-    gcn: Gcn = None,
-    on: On = None,
-    start: Start = None,
-    steps: Steps = None,
-    epochs: Epochs = None,
-    batch: Size = None,
-    rate: Rate = None,
-    seed: Seed = None,
-    precision: Precision = None,
-    minutes: Minutes = None,
-    device: Device = "auto",
-    json: Json = False,
-) -> None:
+def train_tcn_command(*, output: Out, gcn: Gcn = None, learning: Learning = _AS_PUBLISHED, json: Json = False) -> None:
     """Train the Joint-TCN that corrects a GCN's poses over time, on human36m if not told otherwise."""
-    changes = {"steps": steps, "epochs": epochs, "batch": batch, "rate": rate, "seed": seed, "precision": precision}
-    places = {"data": data, "gcn": gcn, "on": on, "start": start}
-    _sequences("tcn", output, preset, {**places, **changes}, minutes, device, json)
+    learning("tcn", output, json, gcn=gcn)
 
 
-def train_root_command(
-    *,
-    output: Out,
-    preset: Preset = "paper",
-    data: Data = None,
-    gcn: Gcn = None,
-    on: On = None,
-    start: Start = None,
-    steps: Steps = None,
-    epochs: Epochs = None,
-    batch: Size = None,
-    rate: Rate = None,
-    seed: Seed = None,
-    precision: Precision = None,
-    minutes: Minutes = None,
-    device: Device = "auto",
-    json: Json = False,
-) -> None:
+def train_root_command(*, output: Out, gcn: Gcn = None, learning: Learning = _AS_PUBLISHED, json: Json = False) -> None:
     """Train the Root-TCN that tells depth over focal length, on human36m if not told otherwise."""
-    changes = {"steps": steps, "epochs": epochs, "batch": batch, "rate": rate, "seed": seed, "precision": precision}
-    places = {"data": data, "gcn": gcn, "on": on, "start": start}
-    _sequences("root", output, preset, {**places, **changes}, minutes, device, json)
-
-
-def _sequences(
-    kind: "Kind", output: Path, preset: str, changes: dict[str, Any], minutes: float | None, device: str, json: bool
-) -> None:
-    from dyad.training.published_lifting import name_of, train_preset
-    from dyad.training.published_recipes import SEQUENCES
-
-    outcome = train_preset(kind, output, preset, changes, device=device, minutes=minutes)
-    tell_training(output / f"{name_of(SEQUENCES[kind][preset])}.safetensors", outcome, json)
+    learning("root", output, json, gcn=gcn)
 
 
 def train_ssl_command(
