@@ -31,8 +31,11 @@ class Ended(NamedTuple):
         return line.removeprefix("dyad: ")
 
 
+Dyad = Callable[..., Ended]
+
+
 @pytest.fixture
-def dyad(capsys) -> Callable[..., Ended]:
+def dyad(capsys) -> Dyad:
     """Runs the command line within this process."""
 
     def call(*words: object) -> Ended:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,9 +23,6 @@ from tests.conftest import Ended
 from tests.core.test_video import UNREADABLE, audio_only, encode, ramp
 
 WRITTEN = ["overlay.mp4", "report.html", "run.json", "tracks.npz"]
-
-
-Dyad = Callable[..., Ended]
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from dyad.export.video import clip_writer
 from dyad.models.checkpoints import Checkpoint
 from dyad.models.raft import raft_small
 from dyad.stages.flow import FileFlow
-from tests.test_cli import Dyad, dyad  # noqa: F401 (a fixture)
+from tests.conftest import Dyad
 
 SIZE = (72, 64)
 
@@ -48,7 +48,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DYAD_CACHE", str(tmp_path / "cache"))
 
 
-def test_a_video_gives_a_file_a_frame_and_a_film(clip: Path, tmp_path: Path, dyad: Dyad) -> None:  # noqa: F811
+def test_a_video_gives_a_file_a_frame_and_a_film(clip: Path, tmp_path: Path, dyad: Dyad) -> None:
     out = tmp_path / "out"
     ended = dyad("flow", clip / "clip.mp4", "-o", out, "--model", clip / "flo", "--frames", "1:5", "--json")
     assert (ended.status, ended.err) == (0, "")
@@ -62,7 +62,7 @@ def test_a_video_gives_a_file_a_frame_and_a_film(clip: Path, tmp_path: Path, dya
     assert sorted(FileFlow.of(out).files) == [1, 2, 3]
 
 
-def test_one_archive_without_a_film(clip: Path, tmp_path: Path, dyad: Dyad) -> None:  # noqa: F811
+def test_one_archive_without_a_film(clip: Path, tmp_path: Path, dyad: Dyad) -> None:
     ended = dyad(
         "flow", clip / "clip.mp4", "-o", tmp_path / "out", "--model", clip / "flo", "--to", "npz", "--no-colours"
     )
@@ -72,7 +72,7 @@ def test_one_archive_without_a_film(clip: Path, tmp_path: Path, dyad: Dyad) -> N
     assert torch.equal(read_flow(tmp_path / "out" / "flow.npz").uv, torch.stack([truth(t) for t in range(4)]))
 
 
-def test_two_images(clip: Path, tmp_path: Path, dyad: Dyad) -> None:  # noqa: F811
+def test_two_images(clip: Path, tmp_path: Path, dyad: Dyad) -> None:
     ended = dyad("flow", clip / "a.png", clip / "b.png", "-o", tmp_path / "out", "--model", clip / "flo", "--to", "png")
     assert (ended.status, ended.err) == (0, "")
     assert ended.out.startswith("1 flow in ")
@@ -81,7 +81,7 @@ def test_two_images(clip: Path, tmp_path: Path, dyad: Dyad) -> None:  # noqa: F8
     assert Video(tmp_path / "out" / "flow.png").size == SIZE
 
 
-def test_a_network_by_name_and_backwards(clip: Path, tmp_path: Path, dyad: Dyad) -> None:  # noqa: F811
+def test_a_network_by_name_and_backwards(clip: Path, tmp_path: Path, dyad: Dyad) -> None:
     weights = tmp_path / "some.safetensors"
     Checkpoint.of(raft_small(), "raft-small").save(weights)
     words = ("flow", clip / "a.png", clip / "b.png", "-o", tmp_path / "out", "--model", weights, "--iterations", 2)
@@ -91,7 +91,7 @@ def test_a_network_by_name_and_backwards(clip: Path, tmp_path: Path, dyad: Dyad)
     assert read.occluded is not None
 
 
-def test_what_is_wrong_is_said_in_one_line(clip: Path, tmp_path: Path, dyad: Dyad) -> None:  # noqa: F811
+def test_what_is_wrong_is_said_in_one_line(clip: Path, tmp_path: Path, dyad: Dyad) -> None:
     out = ("-o", tmp_path / "out")
     missing = dyad("flow", clip / "clip.mp4", *out, "--model", "raft-small")
     assert missing.status == 4

@@ -20,9 +20,10 @@ from dyad.stages import DETECTORS
 from dyad.stages.flow import FileFlow
 from dyad.stages.oracle import OracleDetector
 from dyad.stages.oracle_flow import FlowNoise, OracleFlow
+from tests.conftest import Dyad
 from tests.refinement.scenes import error, image_error, noisy
 from tests.refinement.swinging import Swing, swing
-from tests.test_cli import WRITTEN, Dyad, contents, dyad  # noqa: F401 (a fixture)
+from tests.test_cli import WRITTEN, contents
 
 pytestmark = pytest.mark.usefixtures("_own_cache")
 
@@ -63,7 +64,7 @@ def shifted(tracks: Tracks) -> Tracks:
     return tracks.with_(**later, time=tracks.time + 0.2, times=tracks.times + 0.2, video="clip.mp4")
 
 
-def test_tracks_and_flow_gain_and_all_is_told(folder: Path, world: Swing, tmp_path: Path, dyad: Dyad) -> None:  # noqa: F811
+def test_tracks_and_flow_gain_and_all_is_told(folder: Path, world: Swing, tmp_path: Path, dyad: Dyad) -> None:
     out = tmp_path / "out"
     words = (folder / "clip.mp4", "--tracks", folder / "run", "--flow", folder / "flow.npz", "-o", out)
     ended = dyad("refine", *words, "--save-flow", "--json")
@@ -100,7 +101,7 @@ def test_tracks_and_flow_gain_and_all_is_told(folder: Path, world: Swing, tmp_pa
 def test_killed_and_resumed_gives_the_same_bytes(
     folder: Path,
     tmp_path: Path,
-    dyad: Dyad,  # noqa: F811
+    dyad: Dyad,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def words(name: str) -> tuple:
@@ -126,7 +127,7 @@ def _killed(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def test_two_dimensions_and_others_detections(folder: Path, tmp_path: Path, dyad: Dyad) -> None:  # noqa: F811
+def test_two_dimensions_and_others_detections(folder: Path, tmp_path: Path, dyad: Dyad) -> None:
     truth, given = (Tracks.load(folder / name) for name in ("truth", "run"))
     words = (folder / "clip.mp4", "--flow", folder / "flow.npz")
     ended = dyad("refine", *words, "--tracks", folder / "run", "--mode", "2d", "-o", tmp_path / "flat")
@@ -143,7 +144,7 @@ def test_two_dimensions_and_others_detections(folder: Path, tmp_path: Path, dyad
     assert error(seen, truth) < 0.7 * error(given, truth)
 
 
-def test_poses_of_another_tool_without_3d(folder: Path, tmp_path: Path, dyad: Dyad) -> None:  # noqa: F811
+def test_poses_of_another_tool_without_3d(folder: Path, tmp_path: Path, dyad: Dyad) -> None:
     truth = Tracks.load(folder / "truth")
     one = truth[truth.person == 0]
     detections = np.concatenate((one.xy.numpy(), one.confidence.numpy()[..., None]), -1)
@@ -163,7 +164,7 @@ def test_poses_of_another_tool_without_3d(folder: Path, tmp_path: Path, dyad: Dy
 def test_run_with_refinement(
     folder: Path,
     tmp_path: Path,
-    dyad: Dyad,  # noqa: F811
+    dyad: Dyad,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     truth = Tracks.load(folder / "truth")
@@ -181,7 +182,7 @@ def test_run_with_refinement(
     assert not torch.equal(Tracks.load(tmp_path / "on").xyz, Tracks.load(tmp_path / "off").xyz)
 
 
-def test_what_cannot_be_refined(folder: Path, tmp_path: Path, dyad: Dyad) -> None:  # noqa: F811
+def test_what_cannot_be_refined(folder: Path, tmp_path: Path, dyad: Dyad) -> None:
     clip, run, flow = folder / "clip.mp4", folder / "run", folder / "flow.npz"
     given = Tracks.load(run)
     given.with_(camera=given.camera.resize(80, 60)).save(tmp_path / "small.npz")

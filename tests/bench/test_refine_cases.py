@@ -21,8 +21,8 @@ from dyad.core.video import Video
 from dyad.export.video import clip_writer
 from dyad.synthetic.random_scenes import Recipe
 from tests.bench.refining import Outcome
+from tests.conftest import Dyad
 from tests.datasets import test_flow_sets, test_human36m, test_threedpw
-from tests.test_cli import Dyad, dyad  # noqa: F401 (a fixture)
 
 SMALL = Recipe(
     people=(1, 1), size=(64, 48), seconds=0.4, fps=10, near=2, far=4, cameras=("static",), lens=0.0, detail="low",
@@ -204,7 +204,7 @@ def test_human36m_is_thinned_to_ten_frames_a_second(tree) -> None:
     assert report["before"]["epe"] is None
 
 
-def test_the_verb_makes_a_table_of_a_data_set(tree, tmp_path, dyad: Dyad) -> None:  # noqa: F811
+def test_the_verb_makes_a_table_of_a_data_set(tree, tmp_path, dyad: Dyad) -> None:
     flow = tmp_path / "flow"
     for frame in (1, 6):
         write_flow(flow / f"{frame}.flo", Flow(torch.zeros(2, 1002, 1000)))

@@ -18,7 +18,7 @@ from dyad.datasets.mupots import read_mupots
 from tests.bench.refining import Outcome
 from tests.bench.test_mupots import Cheat, sequence
 from tests.bench.test_refine_cases import Still
-from tests.test_cli import Dyad, dyad  # noqa: F401 (a fixture)
+from tests.conftest import Dyad
 
 
 class Right:
@@ -102,7 +102,7 @@ def test_a_folder_without_poses_is_refused(tmp_path) -> None:
         bench_refine_mupots(tmp_path, Right(), Still(), run=None)
 
 
-def test_the_verb_refines_what_is_stored_with_flow_from_a_file(folder, tmp_path, dyad: Dyad) -> None:  # noqa: F811
+def test_the_verb_refines_what_is_stored_with_flow_from_a_file(folder, tmp_path, dyad: Dyad) -> None:
     flow = tmp_path / "still.npz"
     write_flow(flow, Flow(torch.zeros(3, 2, 210, 374)))
     for name in ("TS12.npz", "TS12_374px.mp4"):
@@ -129,7 +129,7 @@ def test_the_verb_refines_what_is_stored_with_flow_from_a_file(folder, tmp_path,
         (["--table", "2", "--flow", "raft-small"], "--flow A,B"),
     ],
 )
-def test_options_that_contradict_each_other_are_refused(options, said, dyad: Dyad) -> None:  # noqa: F811
+def test_options_that_contradict_each_other_are_refused(options, said, dyad: Dyad) -> None:
     ended = dyad("bench", "refine", *options)
     assert ended.status == 2
     assert said in ended.complaint
