@@ -1,12 +1,8 @@
 from dataclasses import replace
-from pathlib import Path
 from xml.etree import ElementTree
 
-import pytest
-
 from dyad.bench.evaluate import evaluate
-from dyad.bench.plot import plot, write_plot
-from dyad.core.errors import BadUsage
+from dyad.bench.plot import plot
 from dyad.evaluation.report import Report
 from tests.evaluation.people import moved, walkers
 
@@ -53,10 +49,3 @@ def test_reports_without_clips_or_curves_are_drawn_too() -> None:
     drawing = plot(replace(base, clips=many))
     assert "pck, the first 40 of 100 clips" in texts(drawing)
     ElementTree.fromstring(drawing)
-
-
-def test_it_is_written_whole_as_svg(tmp_path: Path) -> None:
-    write_plot(report(), tmp_path / "a.svg")
-    ElementTree.parse(tmp_path / "a.svg")
-    with pytest.raises(BadUsage, match=r"name a file that ends in \.svg, got .*a\.png"):
-        write_plot(report(), tmp_path / "a.png")

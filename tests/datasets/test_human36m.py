@@ -10,8 +10,9 @@ from scipy.spatial.transform import Rotation
 from dyad.core.errors import BadInput, BadUsage, MissingExtra
 from dyad.core.skeleton import BODY17
 from dyad.datasets import read_dataset
-from dyad.datasets.human36m import H36M32, read_human36m
+from dyad.datasets.human36m import read_human36m
 from dyad.datasets.human36m_cameras import CAMERAS, SUBJECTS, StudioCamera, studio_camera
+from dyad.datasets.human36m_clip import H36M32
 from dyad.export.video import clip_writer
 
 from .walking import miss, walk

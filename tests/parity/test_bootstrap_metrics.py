@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dyad.core.skeleton import LSP14
-from dyad.datasets.human36m import H36M32
+from dyad.datasets.human36m_clip import H36M32
 from dyad.evaluation.pose3d import mean_error, mean_of_pose_means, middle, root_errors
 from dyad.evaluation.released_flow import joint_flow_errors, released_epe_at_joints
 

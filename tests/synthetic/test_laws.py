@@ -22,8 +22,9 @@ from dyad.synthetic.motion.contact import penetration
 from dyad.synthetic.motion.takes import Take
 from dyad.synthetic.places.surroundings import FIRST_THING, Surroundings
 from dyad.synthetic.random_scenes import CameraKind, Recipe
+from dyad.synthetic.rendering.fashion import random_look
 from dyad.synthetic.rendering.lens import Lens
-from dyad.synthetic.rendering.looks import Look, Picture
+from dyad.synthetic.rendering.looks import Picture
 from dyad.synthetic.rendering.render import Rendering
 from dyad.synthetic.samples import Samples
 from dyad.synthetic.scenes import Scene
@@ -334,7 +335,7 @@ def test_people_are_drawn_as_tall_as_they_are(seed: int) -> None:
     still = Take(np.tile(np.eye(3), (2, 31, 1, 1)), np.tile(shape.joints[0], (2, 1)), 12.0)
     scene = replace(SMALL, size=(96, 256), people=(1, 1), cameras=("static",), focal=(2.0, 2.0))(seed)
     level = type(scene.path).static(scene.path.camera, 2, position=(0.0, 0.9, 0.0))
-    actor = Actor(shape, still, Look.random(rng), replace(scene.actors[0].place, x=0.0, z=-3.0, yaw=0.3))
+    actor = Actor(shape, still, random_look(rng), replace(scene.actors[0].place, x=0.0, z=-3.0, yaw=0.3))
     alone = scene.with_(actors=[actor], path=level, surroundings=Surroundings(), frames=1)
     drawn = alone.measured(0)
     heights = 0.9 - laws.unprojected(drawn, alone)[drawn.identity == 1][:, 1]

@@ -1,7 +1,6 @@
 """How well the agreement score tells which joints are off, on rendered clips that it has not seen."""
 
 from collections.abc import Callable, Iterator, Sequence
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,9 @@ from scipy.stats import rankdata
 
 from dyad.bench.agreement_cases import HELD_OUT, Case, cases, material
 from dyad.bench.agreement_fit import Fit, hidden, judged
+from dyad.bench.agreement_plot import calibration_plot
 from dyad.bench.plain import plain
-from dyad.core.errors import BadUsage
-from dyad.core.files import whole_file
+from dyad.bench.svg import check_svg, write_svg
 from dyad.core.protocols import FlowEstimator
 from dyad.core.tracks import Tracks
 from dyad.core.video import Video
@@ -23,7 +22,6 @@ from dyad.refinement.agreement_model import Model
 OFF_M = 0.05
 _BINS = 10
 _DRAWS = 300
-_RARE = 0.05
 Progress = Callable[[str, int, int | None], None]
 
 
@@ -81,8 +79,8 @@ def bench_agreement(
         given: cases made before; else `clips` are rendered, from `first_seed` on.
         plot: an .svg of what was said against what was observed.
     """
-    if plot is not None and Path(plot).suffix.lower() != ".svg":
-        raise BadUsage(f"the plot is an SVG: name a file that ends in .svg, got {plot}")
+    if plot is not None:
+        check_svg(plot)
     if given is None:
         given = list(rendered(clips, first_seed=first_seed, flow=flow, estimator=estimator, progress=progress))
     table = model or Model.load()
@@ -96,8 +94,7 @@ def bench_agreement(
         if name != "all":
             out[name]["kinds"] = {kind: _brief([c for c in found if c.kind == kind], table) for kind in kinds}
     if plot is not None:
-        with whole_file(plot) as partial:
-            partial.write_text(calibration_plot(out), encoding="utf-8")
+        write_svg(calibration_plot(out), plot)
     return plain(out)
 
 
@@ -174,43 +171,3 @@ def _swaps(given: Sequence[Case], name: str) -> dict[str, int]:
         "flagged": int(flagged.sum()),
         "both": int((true & flagged).sum()),
     }
-
-
-def calibration_plot(scores: dict[str, Any]) -> str:
-    """What was said against what was observed, as SVG; a point's area goes with the root of its joints."""
-    colours = {"noise": "#2f6fb3", "real": "#d9822b"}
-    x0, y0, side = 70, 64, 320
-    parts = [
-        "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 440 470' width='440' height='470' "
-        "font-family='Helvetica, Arial, sans-serif' fill='#1d2733'>",
-        "<rect width='440' height='470' fill='white'/>",
-        "<text x='20' y='28' font-size='15' font-weight='bold'>Joints off by more than 5 % of the height</text>",
-        "<text x='20' y='46' font-size='11' fill='#5d6b7a'>probability by the agreement score and share observed, "
-        "held-out clips</text>",
-    ]
-    for k in range(6):
-        at = k / 5
-        x, y = x0 + side * at, y0 + side * (1 - at)
-        parts += [
-            f"<path d='M{x0} {y:.1f}H{x0 + side}M{x:.1f} {y0}V{y0 + side}' stroke='#dde3ea'/>",
-            f"<text x='{x0 - 8}' y='{y + 4:.1f}' font-size='11' text-anchor='end'>{at:.1f}</text>",
-            f"<text x='{x:.1f}' y='{y0 + side + 16}' font-size='11' text-anchor='middle'>{at:.1f}</text>",
-        ]
-    parts.append(f"<path d='M{x0} {y0 + side}L{x0 + side} {y0}' stroke='#5d6b7a' stroke-dasharray='4 4'/>")
-    names = {"noise": "noise model", "real": "detector on the pictures"}
-    for row, (name, colour) in enumerate((n, c) for n, c in colours.items() if n in scores):
-        found = scores[name]
-        bins = [one for one in found["calibration"]["bins"] if one["joints"] > _RARE * found["joints"] / _BINS]
-        where = [(x0 + side * one["said"], y0 + side * (1 - one["observed"])) for one in bins]
-        line = " ".join(f"{x:.1f},{y:.1f}" for x, y in where)
-        parts.append(f"<polyline points='{line}' fill='none' stroke='{colour}' stroke-width='2'/>")
-        for (x, y), one in zip(where, bins, strict=True):
-            radius = 2 + 9 * (one["joints"] / found["joints"]) ** 0.5
-            parts.append(f"<circle cx='{x:.1f}' cy='{y:.1f}' r='{radius:.1f}' fill='{colour}' fill-opacity='0.75'/>")
-        words = f"{names[name]}: AUROC {found['auroc']:.2f}, of confidence alone {found['auroc_confidence']:.2f}"
-        y = y0 + side + 40 + 18 * row
-        parts.append(f"<rect x='{x0}' y='{y - 9}' width='12' height='10' fill='{colour}'/>")
-        parts.append(f"<text x='{x0 + 18}' y='{y}' font-size='12'>{escape(words)}</text>")
-    y = y0 + side + 40 + 36
-    parts.append(f"<text x='{x0}' y='{y}' font-size='11' fill='#5d6b7a'>x: said, y: observed</text>")
-    return "\n".join([*parts, "</svg>\n"])

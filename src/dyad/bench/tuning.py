@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,11 +10,9 @@ from numpy.typing import NDArray
 
 from dyad.bench.plain import plain
 from dyad.bench.refine_scores import brief_sums
-from dyad.bench.tuning_plot import tuning_plot
 from dyad.bench.tuning_variants import DrawnOver, EnlargedCrops
 from dyad.core.clip import Clip
 from dyad.core.errors import BadUsage
-from dyad.core.files import whole_file
 from dyad.core.flow import Flow
 from dyad.core.pairs import pairs
 from dyad.core.skeleton import BODY17
@@ -118,14 +115,6 @@ def bench_tuning(
     ]
     facts = {"network": name, "iterations": iterations, "size": make.size, "pairs": linked, "seconds": base}
     return plain(facts | {"before": total, "variants": table, "clips": rows})
-
-
-def write_tuning_plot(report: Mapping[str, Any], path: str | Path) -> None:
-    """The gain at joints over the time, as SVG. Raises BadUsage for another ending than .svg."""
-    if Path(path).suffix.lower() != ".svg":
-        raise BadUsage(f"--plot writes SVG: name a file that ends in .svg, got {path}")
-    with whole_file(path) as partial:
-        partial.write_text(tuning_plot(report), encoding="utf-8")
 
 
 def estimated(truth: Tracks, noise: Noise, seed: int) -> Tracks:

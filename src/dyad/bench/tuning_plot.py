@@ -2,12 +2,10 @@
 
 import math
 from collections.abc import Mapping
-from html import escape
 from typing import Any
 
-_INK, _PALE, _GRID = "#1d2733", "#5d6b7a", "#dde3ea"
-_COLOURS = ("#2f6fb3", "#d9822b", "#3c8d5a", "#8a5bb0", "#b0455b", "#4a9a9a", "#8a7a3c", "#5d6b7a")
-_FONT = "font-family='Helvetica, Arial, sans-serif'"
+from dyad.bench.svg import COLOURS, PALE, dot, line, sheet, text
+
 _X0, _Y0, _WIDE, _HIGH = 90.0, 70.0, 560.0, 320.0
 
 
@@ -27,48 +25,40 @@ def tuning_plot(report: Mapping[str, Any]) -> str:
         return _Y0 + _HIGH * (high - gain) / (high - low)
 
     parts = [
-        "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 940 460' width='940' height='460'>",
-        "<rect width='940' height='460' fill='white'/>",
-        _text(24, 34, f"Flow in line with poses: {report['network']}", 19),
-        _text(24, 54, f"% of the error at joints that is gone; {len(report['clips'])} clips with fast limbs, 95 %", 12),
+        text(24, 34, f"Flow in line with poses: {report['network']}", size=19),
+        text(24, 54, f"% of the error at joints that is gone; {len(report['clips'])} clips with fast limbs, 95 %"),
     ]
     step = 10 * max(1, math.ceil((high - low) / 80))
     for gain in range(math.ceil(low / step) * step, math.floor(high) + 1, step):
-        parts += [_line(_X0, y(gain), _X0 + _WIDE, y(gain)), _text(_X0 - 10, y(gain) + 4, str(gain), 11, "end")]
+        parts += [
+            line(_X0, y(gain), _X0 + _WIDE, y(gain)),
+            text(_X0 - 10, y(gain) + 4, str(gain), size=11, anchor="end"),
+        ]
     for power in range(left, right + 1):
         at = x(10.0**power)
-        parts += [_line(at, _Y0, at, _Y0 + _HIGH), _text(at, _Y0 + _HIGH + 18, f"{10.0**power:g}", 11, "middle")]
+        parts += [
+            line(at, _Y0, at, _Y0 + _HIGH),
+            text(at, _Y0 + _HIGH + 18, f"{10.0**power:g}", size=11, anchor="middle"),
+        ]
     parts += [
-        _line(_X0, y(0), _X0 + _WIDE, y(0), _PALE),
-        _text(_X0 + _WIDE / 2, _Y0 + _HIGH + 40, "seconds of one core for a pair of frames", 12, "middle"),
+        line(_X0, y(0), _X0 + _WIDE, y(0), PALE),
+        text(_X0 + _WIDE / 2, _Y0 + _HIGH + 40, "seconds of one core for a pair of frames", anchor="middle"),
     ]
     if report["seconds"]:
         at = x(report["seconds"])
         parts += [
-            _line(at, _Y0, at, _Y0 + _HIGH, _PALE, "5 4"),
-            _text(at + 5, _Y0 + 12, "one pass of the network", 11),
+            line(at, _Y0, at, _Y0 + _HIGH, PALE, dash="5 4"),
+            text(at + 5, _Y0 + 12, "one pass of the network", size=11),
         ]
     for number, (row, gain) in enumerate(zip(rows, gains, strict=True)):
-        colour = _COLOURS[number % len(_COLOURS)]
+        colour = COLOURS[number % len(COLOURS)]
         at, spread = x(row["seconds"]), [100 * v for v in row["interval"] or () if v is not None]
         if len(spread) == 2:
             a, b = (min(max(y(v), _Y0), _Y0 + _HIGH) for v in spread)
-            parts.append(_line(at, a, at, b, colour))
+            parts.append(line(at, a, at, b, colour))
         parts += [
-            f"<circle cx='{at:.1f}' cy='{y(gain):.1f}' r='6' fill='{colour}'/>",
-            f"<circle cx='680' cy='{_Y0 + 8 + 24 * number:.1f}' r='6' fill='{colour}'/>",
-            _text(694, _Y0 + 12 + 24 * number, row["name"], 12),
+            dot(at, y(gain), 6, colour),
+            dot(680, _Y0 + 8 + 24 * number, 6, colour),
+            text(694, _Y0 + 12 + 24 * number, row["name"]),
         ]
-    return "\n".join([*parts, "</svg>\n"])
-
-
-def _text(x: float, y: float, words: str, size: int, anchor: str = "start") -> str:
-    return (
-        f"<text x='{x:.1f}' y='{y:.1f}' {_FONT} font-size='{size}' fill='{_INK}' text-anchor='{anchor}'>"
-        f"{escape(words)}</text>"
-    )
-
-
-def _line(x0: float, y0: float, x1: float, y1: float, colour: str = _GRID, dash: str = "") -> str:
-    dashes = f" stroke-dasharray='{dash}'" if dash else ""
-    return f"<line x1='{x0:.1f}' y1='{y0:.1f}' x2='{x1:.1f}' y2='{y1:.1f}' stroke='{colour}'{dashes}/>"
+    return sheet(940, 460, parts)

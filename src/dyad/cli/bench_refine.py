@@ -81,11 +81,14 @@ def bench_refine_command(
     agreement
         Judge the score that tells without labels which joints are wrong.
     """
-    from dyad.bench.refine_plot import write_figure
+    from dyad.bench.refine_plot import figure
     from dyad.bench.refine_text import text
+    from dyad.bench.svg import check_svg, write_svg
 
     use_threads(threads)
     _check(table, data, predictions, mupots, detector, tuning, agreement, stored_only, plot)
+    if plot is not None:
+        check_svg(plot)
     for name, value, least in (("clips", clips, 1), ("frames", frames, 3), ("cycles", cycles, 0)):
         if value is not None and value < least:
             raise BadUsage(f"--{name} takes a number of {least} or more, got {value}")
@@ -104,7 +107,7 @@ def bench_refine_command(
             found = _measured(asked, table, told)
     if table == "figure6" and plot is not None:
         for name, one in found.get("sets", {"": found}).items():
-            write_figure(one, plot.with_stem(f"{plot.stem}-{name}") if name else plot)
+            write_svg(figure(one), plot.with_stem(f"{plot.stem}-{name}") if name else plot)
     if json or agreement:
         report(found, json)
     else:
@@ -297,7 +300,9 @@ def _mupots(asked: _Asked, folder: Path, stored_only: bool, told: Any) -> dict[s
 
 def _tuning(asked: _Asked, plot: Path | None, told: Any) -> dict[str, Any]:
     from dyad.bench.flow import load_flow_network
-    from dyad.bench.tuning import FRAMES, VARIANTS, WHOLE, bench_tuning, write_tuning_plot
+    from dyad.bench.svg import write_svg
+    from dyad.bench.tuning import FRAMES, VARIANTS, WHOLE, bench_tuning
+    from dyad.bench.tuning_plot import tuning_plot
 
     network = load_flow_network(asked.flow_name)
     found = bench_tuning(
@@ -310,7 +315,7 @@ def _tuning(asked: _Asked, plot: Path | None, told: Any) -> dict[str, Any]:
         progress=told,
     )
     if plot is not None:
-        write_tuning_plot(found, plot)
+        write_svg(tuning_plot(found), plot)
     return found | {"table": "tuning"}
 
 
@@ -359,5 +364,3 @@ def _check(
         raise BadUsage("--stored-only is about --mupots")
     if plot is not None and not (table == "figure6" or tuning or agreement):
         raise BadUsage("--plot draws --table figure6, --tuning or --agreement")
-    if plot is not None and plot.suffix.lower() != ".svg":
-        raise BadUsage(f"--plot writes SVG: name a file that ends in .svg, got {plot}")

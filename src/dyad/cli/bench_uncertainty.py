@@ -32,16 +32,19 @@ def bench_uncertainty_command(
         Write a reliability plot to this .svg file.
     """
     from dyad.bench.integration import Crowds, held_out_troupe
+    from dyad.bench.svg import check_svg, write_svg
     from dyad.bench.uncertainty import bench_uncertainty
-    from dyad.bench.uncertainty_plot import write_reliability
+    from dyad.bench.uncertainty_plot import reliability
     from dyad.pipeline import pick_device
     from dyad.stages.lifting_learned import make_lifter
 
     use_threads(threads)
+    if plot is not None:
+        check_svg(plot)
     lifter = make_lifter(model, pick_device(device), height=height)
     crowds = Crowds(held_out_troupe(pairs=20, singles=40, motions=motions), scenes=scenes, frames=90)
     with progress() as told:
         scores = bench_uncertainty(lifter, crowds, progress=lambda done: told("crowds", done, scenes))
     if plot is not None:
-        write_reliability(scores, plot)
+        write_svg(reliability(scores), plot)
     report(scores, json)

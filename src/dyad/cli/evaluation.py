@@ -49,11 +49,14 @@ def evaluation_command(
         Write a picture of the scores to this SVG file.
     """
     from dyad.bench.evaluate import evaluate
-    from dyad.bench.plot import write_plot
+    from dyad.bench.plot import plot as drawn
+    from dyad.bench.svg import check_svg, write_svg
 
+    if plot is not None:
+        check_svg(plot)
     report = evaluate(predictions, truth, protocol, array=array, detections=detections)
     if plot is not None:
-        write_plot(report, plot)
+        write_svg(drawn(report), plot)
     # With --json only the object goes to standard output.
     show(report, ERR if json else Console(highlight=False))
     if json:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from dyad.models.namings import adopt, misfit
-from dyad.models.original import read_original
+from dyad.models.original import one_line, read_original
 from dyad.models.weights import WeightsError, cache_folder
 from dyad.models.zoo import ZOO, make, recognise
 
@@ -59,7 +59,7 @@ class Checkpoint:
             with torch.device("meta"), _at_most(len(self.tensors)):
                 fault = misfit(make(self.network, **_modest(self.arguments)), self.tensors)
         except Exception as error:  # Arguments of strange kinds and sizes make constructors raise anything.
-            raise WeightsError(f"{where}its arguments make no {self.network}: {_one_line(error)}") from error
+            raise WeightsError(f"{where}its arguments make no {self.network}: {one_line(error)}") from error
         if fault:
             raise WeightsError(f"{where}these weights do not fit {self.network}: {fault}")
         network = make(self.network, **self.arguments)
@@ -103,7 +103,7 @@ class Checkpoint:
                 header = json.loads((file.metadata() or {}).get(_KEY, "null"))
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (SafetensorError, OSError, ValueError, RecursionError) as error:
-            raise WeightsError(f"{path} is no whole safetensors file: {_one_line(error)}") from error
+            raise WeightsError(f"{path} is no whole safetensors file: {one_line(error)}") from error
         if not isinstance(header, dict) or header.get("schema") != SCHEMA:
             raise WeightsError(
                 f"{path} is no checkpoint of Dyad ({SCHEMA}); bring others in with `dyad weights import {path.name}`"
@@ -150,11 +150,6 @@ def _modest(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         if len(waiting) > _MOST_ARGUMENTS:
             raise ValueError("there are thousands of arguments")
     return arguments
-
-
-def _one_line(error: Exception) -> str:
-    said = "".join(c if c.isprintable() else " " for c in str(error))
-    return " ".join(said.split())[:200] or type(error).__name__
 
 
 def import_original(path: str | Path, *, name: str | None = None) -> tuple[Path, Checkpoint]:

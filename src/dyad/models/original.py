@@ -70,7 +70,7 @@ def _check_archive(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             size = sum(entry.file_size for entry in archive.infolist())
     except Exception as error:  # A damaged directory makes zipfile raise almost anything.
-        raise WeightsError(f"{path} is a damaged archive: {_one_line(error)}") from error
+        raise WeightsError(f"{path} is a damaged archive: {one_line(error)}") from error
     if size > min(_LARGEST, 50 * path.stat().st_size + (1 << 20)):
         raise WeightsError(f"{path} would unpack to {size:,} bytes, far more than it is; it is no checkpoint")
 
@@ -82,7 +82,7 @@ def _read_safetensors(path: Path) -> Any:
     try:
         return load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
-        raise WeightsError(f"{path} is no whole safetensors file: {_one_line(error)}") from error
+        raise WeightsError(f"{path} is no whole safetensors file: {one_line(error)}") from error
 
 
 def _unpickled(path: Path) -> Any:
@@ -97,7 +97,7 @@ def _unpickled(path: Path) -> Any:
             found = _UNKNOWN.search(str(error))
             name = next((group for group in found.groups() if group), "") if found else ""
             if not name or name in inert or len(inert) >= _MOST_PLACEHOLDERS:
-                raise WeightsError(f"{path} is no checkpoint that can be read safely: {_one_line(error)}") from error
+                raise WeightsError(f"{path} is no checkpoint that can be read safely: {one_line(error)}") from error
             inert[name] = _placeholder(name)
 
 
@@ -128,6 +128,7 @@ def _state_dicts(content: Any, depth: int, seen: set[int]) -> Iterator[dict[str,
         yield from _state_dicts(value, depth + 1, seen)
 
 
-def _one_line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
+    """What an error of a library says, fit to stand inside a sentence of ours."""
     said = "".join(c if c.isprintable() else " " for c in str(error))
     return " ".join(said.split())[:200] or type(error).__name__

@@ -19,6 +19,7 @@ from dyad.synthetic.motion.pairs import PAIRS, pair_takes
 from dyad.synthetic.motion.retarget import retarget
 from dyad.synthetic.motion.takes import Take, lowest
 from dyad.synthetic.places.staging import Place
+from dyad.synthetic.rendering.fashion import random_look
 from dyad.synthetic.rendering.looks import Look
 
 _EARLIER = 2.0
@@ -86,7 +87,7 @@ class Casting:
 
     def _somebody(self, rng: np.random.Generator) -> tuple[Phenotype, Look]:
         phenotype = Phenotype.random(rng, children=self.children)
-        return phenotype, Look.random(rng, gender=phenotype.gender, age=phenotype.age)
+        return phenotype, random_look(rng, gender=phenotype.gender, age=phenotype.age)
 
     def _single(self, rng: np.random.Generator, files: Sequence[Path]) -> Company:
         phenotype, look = self._somebody(rng)

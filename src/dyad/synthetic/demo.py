@@ -18,6 +18,7 @@ from dyad.synthetic.motion.strolling import Span, Stroller
 from dyad.synthetic.motion.takes import Take
 from dyad.synthetic.places.cameras import CameraPath
 from dyad.synthetic.places.staging import Place
+from dyad.synthetic.rendering.fashion import random_look
 from dyad.synthetic.rendering.lens import Lens
 from dyad.synthetic.rendering.looks import Look
 from dyad.synthetic.scenes import Scene
@@ -112,7 +113,7 @@ class _Cast:
 
     def _somebody(self) -> tuple[Shape, Look]:
         phenotype = Phenotype.random(self.bodies, children=0.0)
-        look = Look.random(self.bodies, gender=phenotype.gender, age=phenotype.age)
+        look = random_look(self.bodies, gender=phenotype.gender, age=phenotype.age)
         return BodyModel.load().shape(phenotype), look
 
     def _take(self, shape: Shape, walk: Walk, **manner) -> Take:

@@ -12,6 +12,7 @@ from dyad.core.skeleton import BODY17
 from dyad.core.tracks import Flag, Tracks
 from dyad.evaluation.pairing import partners
 from dyad.viewer.gait import pieces
+from dyad.viewer.summary import rounded
 
 Array = NDArray[np.float64]
 
@@ -61,9 +62,9 @@ class Comparison:
     def facts(self) -> dict[str, Any]:
         """Everything as numbers that JSON holds, None for what cannot be told; lengths in mm."""
         return {
-            "distance_mm": _number(1000 * self.distance, 1),
-            "pose_mm": _number(1000 * self.pose, 1),
-            "root_mm": _number(1000 * self.root, 1),
+            "distance_mm": rounded(1000 * self.distance, 1),
+            "pose_mm": rounded(1000 * self.pose, 1),
+            "root_mm": rounded(1000 * self.root, 1),
             "matched": self.matched,
             "only": list(self.alone),
             "frames": self.common,
@@ -72,8 +73,8 @@ class Comparison:
                     "first": pair.first,
                     "second": pair.second,
                     "frames": pair.frames,
-                    "distance_mm": _number(1000 * pair.distance, 1),
-                    "pose_mm": _number(1000 * pair.pose, 1),
+                    "distance_mm": rounded(1000 * pair.distance, 1),
+                    "pose_mm": rounded(1000 * pair.pose, 1),
                 }
                 for pair in self.pairs
             ],
@@ -148,14 +149,14 @@ def quality(tracks: Tracks) -> dict[str, Any]:
     return {
         "people": len(tracks.people),
         "person_frames": len(tracks),
-        "filled": _number(_mean(filled.astype(float)), 4),
-        "confidence": _number(_mean(tracks.confidence.double().numpy()[~filled]), 4),
-        "agreement": _number(_mean(tracks.agreement.double().numpy()), 4),
-        "exchanged": _number(_mean(swapped), 4),
-        "jitter": _number(_jitter(tracks, xyz), 3),
-        "bones": _number(_bone_spread(tracks, xyz), 5),
-        "reprojection": _number(_mean(off[sure]), 3),
-        "sigma": _number(_mean(tracks.sigma.double().norm(dim=-1).numpy()), 4),
+        "filled": rounded(_mean(filled.astype(float)), 4),
+        "confidence": rounded(_mean(tracks.confidence.double().numpy()[~filled]), 4),
+        "agreement": rounded(_mean(tracks.agreement.double().numpy()), 4),
+        "exchanged": rounded(_mean(swapped), 4),
+        "jitter": rounded(_jitter(tracks, xyz), 3),
+        "bones": rounded(_bone_spread(tracks, xyz), 5),
+        "reprojection": rounded(_mean(off[sure]), 3),
+        "sigma": rounded(_mean(tracks.sigma.double().norm(dim=-1).numpy()), 4),
     }
 
 
@@ -257,7 +258,3 @@ def _mean(values: Array, axis: int | None = None) -> Any:
     total, count = np.where(known, values, 0.0).sum(axis), known.sum(axis)
     mean = np.where(count > 0, total / np.maximum(count, 1), np.nan)
     return float(mean) if axis is None else mean
-
-
-def _number(value: float, digits: int) -> float | None:
-    return round(float(value), digits) if np.isfinite(value) else None

@@ -49,20 +49,20 @@ def _summary(tracks: Tracks, person: int, up: np.ndarray, given: bool) -> dict[s
     grade, reasons = trust(tracks, rows)
     return {
         "id": person,
-        "from": _number(times[0] - float(tracks.times[0]), 3),
-        "to": _number(times[-1] + step - float(tracks.times[0]), 3),
-        "seconds": _number(len(rows) * step, 3),
-        "seen": _number(int((~filled).sum()) * step, 3),
-        "share": _number((~filled).sum() / max(1, len(tracks.frames)), 4),
-        "filled": _number(filled.mean(), 4),
+        "from": rounded(times[0] - float(tracks.times[0]), 3),
+        "to": rounded(times[-1] + step - float(tracks.times[0]), 3),
+        "seconds": rounded(len(rows) * step, 3),
+        "seen": rounded(int((~filled).sum()) * step, 3),
+        "share": rounded((~filled).sum() / max(1, len(tracks.frames)), 4),
+        "filled": rounded(filled.mean(), 4),
         "stature": stature,
         "stature_spread": spread,
-        "walked": _number(walk.walked, 2),
-        "distance": _number(walk.distance, 2),
-        "speed": _number(walk.speed, 3),
-        "speed_low": _number(walk.low, 3),
-        "speed_high": _number(walk.high, 3),
-        "cadence": _number(walk.cadence, 1),
+        "walked": rounded(walk.walked, 2),
+        "distance": rounded(walk.distance, 2),
+        "speed": rounded(walk.speed, 3),
+        "speed_low": rounded(walk.low, 3),
+        "speed_high": rounded(walk.high, 3),
+        "cadence": rounded(walk.cadence, 1),
         "trust": grade,
         "reasons": reasons,
     }
@@ -71,7 +71,7 @@ def _summary(tracks: Tracks, person: int, up: np.ndarray, given: bool) -> dict[s
 def standing_height(tracks: Tracks, rows: Tensor) -> float | None:
     """A person's height in m: lengths of the bones from sole to crown, median over frames; None without such joints."""
     lengths = _statures(tracks, rows)
-    return None if lengths is None else _number(_median_of_parts(lengths) + SOLE, 3)
+    return None if lengths is None else rounded(_median_of_parts(lengths) + SOLE, 3)
 
 
 def stature_of(tracks: Tracks, rows: Tensor, given: bool = False) -> tuple[float | None, float | None]:
@@ -87,7 +87,7 @@ def stature_of(tracks: Tracks, rows: Tensor, given: bool = False) -> tuple[float
     total = total[np.isfinite(total)]
     scatter = 1.4826 * float(np.median(np.abs(total - np.median(total)))) if len(total) else 0.0
     size = height * (_SIZE_GIVEN if given else _SIZE_PRIOR)
-    return height, _number(float(np.hypot(np.hypot(size, _JOINTS), scatter)), 3)
+    return height, rounded(float(np.hypot(np.hypot(size, _JOINTS), scatter)), 3)
 
 
 def _statures(tracks: Tracks, rows: Tensor) -> np.ndarray | None:
@@ -165,5 +165,6 @@ def _percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
-def _number(value: float, digits: int) -> float | None:
+def rounded(value: float, digits: int) -> float | None:
+    """A number for JSON, which has none for what is not known."""
     return round(float(value), digits) if np.isfinite(value) else None

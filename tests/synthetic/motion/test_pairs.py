@@ -6,7 +6,7 @@ from dyad.synthetic.bodies.body import BodyModel, Phenotype, Shape
 from dyad.synthetic.motion.pairs import PAIRS, TOUCH, deepest, pair_takes
 from dyad.synthetic.motion.rotations import unit
 from dyad.synthetic.motion.takes import Take
-from dyad.synthetic.rendering.looks import Look
+from dyad.synthetic.rendering.fashion import random_look
 from tests.synthetic.people import bones_keep_their_length, heads, joint, lowest_points, slides, turned
 
 FPS, FRAMES = 25, 125
@@ -47,7 +47,7 @@ def test_clothes_of_a_short_hug_need_room_too() -> None:
         rng = np.random.default_rng(seed)
         first, second = (BodyModel.load().shape(Phenotype.random(rng, children=0)) for _ in range(2))
         one, two = (
-            Look.random(rng).dressed(shape.rest("low"), mesh.canonical, mesh.faces, mesh.part)
+            random_look(rng).dressed(shape.rest("low"), mesh.canonical, mesh.faces, mesh.part)
             for shape in (first, second)
         )
         takes = pair_takes("hug", (first, second), rng, frames=24, fps=12, dressed=(one, two))

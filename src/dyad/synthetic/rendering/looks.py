@@ -90,13 +90,6 @@ class Material:
             row[rows.PICTURE_FIRST : rows.PICTURE_FIRST + 4] = first_texel, height, width, width / self.breadth
         return row
 
-    @classmethod
-    def random(cls, rng: np.random.Generator, use: str) -> "Material":
-        """A likely material for "ground", "wall" or "thing"."""
-        from dyad.synthetic.rendering.fashion import random_material
-
-        return random_material(rng, use)
-
 
 @dataclass(frozen=True)
 class Look:
@@ -181,13 +174,6 @@ class Look:
         out = rest.copy()
         wear(self.row, rest, np.asarray(canonical), np.asarray(faces), np.asarray(part), out)
         return out
-
-    @classmethod
-    def random(cls, rng: np.random.Generator, *, gender: float | None = None, age: float = 35.0) -> "Look":
-        """Somebody from the street. `gender` (0 female, 1 male) and `age` in years sway hair, beard and clothes."""
-        from dyad.synthetic.rendering.fashion import random_look
-
-        return random_look(rng, gender=gender, age=age)
 
 
 @lru_cache(maxsize=8)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from dyad.core.errors import BadInput
+from dyad.synthetic.rendering.fashion import random_material
 from dyad.synthetic.rendering.looks import Fabric, Material, Picture
 
 Colour = tuple[float, float, float]
@@ -85,7 +86,7 @@ class Stuffs:
         choices = {"floor": _FLOORS, "ground": _GROUNDS, "plaster": ("plaster", "plain")}.get(stuff, _WALLS)
         wanted = choices[int(rng.integers(len(choices)))]
         while True:
-            made = Material.random(rng, "wall" if "wall" in stuff or stuff == "plaster" else "ground")
+            made = random_material(rng, "wall" if "wall" in stuff or stuff == "plaster" else "ground")
             if made.fabric.pattern == wanted:
                 return made
             if wanted in ("plain", "plaster"):
