@@ -47,7 +47,7 @@ def synth_command(
     masks
         Write whose pixel each is.
     motions
-        Folder of motion capture (BVH, or npz) for a part of the motion; without, all is made up.
+        Folder of motion capture (BVH, AMC with its ASF, or npz) for a part of the motion; without, all is made up.
     backgrounds
         Folder of images, to be seen behind people and on walls.
     workers

@@ -14,5 +14,5 @@ Precision = Annotated[
 Minutes = Annotated[float | None, Parameter(help="Stop after so many.")]
 Motions = Annotated[
     Path | None,
-    Parameter(help="Folder of motion capture (BVH, npz) for a part of the motion; without, all is made up."),
+    Parameter(help="Folder of motion capture (BVH, AMC, npz) for a part of the motion; without, all is made up."),
 ]

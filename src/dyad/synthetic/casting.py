@@ -9,13 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dyad.core.errors import BadInput
 from dyad.synthetic.actors import Actor, Seat
 from dyad.synthetic.bodies.body import PARTS, BodyModel, Detail, Phenotype, Shape, bone
-from dyad.synthetic.motion.bvh import read_bvh
-from dyad.synthetic.motion.mocap import find_motions, load_motion
 from dyad.synthetic.motion.moves import random_take
 from dyad.synthetic.motion.pairs import PAIRS, pair_takes
+from dyad.synthetic.motion.recordings import find_motions, read_motion
 from dyad.synthetic.motion.retarget import retarget
 from dyad.synthetic.motion.takes import Take, lowest
 from dyad.synthetic.places.staging import Place
@@ -78,12 +76,7 @@ class Casting:
         return companies
 
     def _files(self) -> Sequence[Path]:
-        if self.motions is None:
-            return ()
-        files = find_motions(self.motions)
-        if not files:
-            raise BadInput(f"the folder {self.motions} holds no motion capture (npz of names, parents, rot, trans …)")
-        return files
+        return () if self.motions is None else find_motions(self.motions)
 
     def _somebody(self, rng: np.random.Generator) -> tuple[Phenotype, Look]:
         phenotype = Phenotype.random(rng, children=self.children)
@@ -115,7 +108,7 @@ class Casting:
         seconds = (self.frames - 1) / self.fps
         for _ in range(_DRAWS):
             file = files[int(rng.integers(len(files)))]
-            motion = read_bvh(file) if file.suffix.lower() == ".bvh" else load_motion(file)
+            motion = read_motion(file)
             start = float(rng.uniform(0, max(0.0, motion.seconds - seconds)))
             motion = motion.part(start, start + seconds + 1 / motion.fps)
             take = retarget(motion.mirrored() if rng.uniform() < 0.5 else motion, shape)

@@ -57,7 +57,7 @@ class Recipe:
         them walk through each other. furniture: most things that stand about. hiding: most of them between camera and
         people.
         lens: strength of the camera's faults, 0 for none. children: share of children.
-        motions: folder of motion capture (see `mocap.find_motions`) for some of the motion; without, all is made up.
+        motions: folder of motion capture (see `recordings.find_motions`) for some of the motion; else all is made up.
         backgrounds: folder of images, as backgrounds and as pictures on walls.
         detail: of the meshes. samples: 2 for smooth edges. threads: to draw with; they change no byte.
     """

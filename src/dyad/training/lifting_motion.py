@@ -9,14 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dyad.core.errors import BadInput
 from dyad.core.skeleton import BLAZEPOSE33, BODY17, MUPOTS17
 from dyad.synthetic.bodies.body import BONES, BodyModel, Phenotype, Shape
 from dyad.synthetic.bodies.keypoints import joint_shares
-from dyad.synthetic.motion.bvh import read_bvh
-from dyad.synthetic.motion.mocap import find_motions, load_motion
 from dyad.synthetic.motion.moves import KINDS, random_take
 from dyad.synthetic.motion.pairs import PAIRS, pair_takes
+from dyad.synthetic.motion.recordings import find_motions, read_motion
 from dyad.synthetic.motion.retarget import retarget
 from dyad.synthetic.motion.takes import Take
 
@@ -151,11 +149,9 @@ def _made(shape: Shape, count: int, seed: tuple[int, ...]) -> Iterator[Take]:
 def _recorded(shape: Shape, motions: Path | None, *, held_out: bool) -> Iterator[tuple[Take, float]]:
     """Takes of a folder of motion capture, and the share of their kind: much of what there is to have is walking."""
     files = [] if motions is None else find_motions(motions)
-    if motions is not None and not files:
-        raise BadInput(f"the folder {motions} holds no motion capture (npz of names, parents, rot, trans …)")
     for place, file in enumerate(files):
         if (place % _HELD_OUT == _HELD_OUT // 2) != held_out:
             continue
-        motion = read_bvh(file) if file.suffix.lower() == ".bvh" else load_motion(file)
+        motion = read_motion(file)
         motion = motion if motion.fps == FPS else motion.resampled(FPS)
         yield retarget(motion, shape), 0.15 if "walk" in file.stem else 0.5

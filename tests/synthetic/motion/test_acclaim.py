@@ -118,9 +118,15 @@ def acclaim_of(motion: Motion, folder: Path) -> tuple[Path, Path]:
     bones, lines, angles = [], [], {}
     # The bone that begins at a joint ends at its child. A joint with several children has a stub for each of them.
     children: dict[int, list[int]] = {j: [c for c in range(count) if motion.parents[c] == j] for j in range(count)}
+
+    def bone(joint: int, child: int) -> str:
+        # The first bone of a joint has its name, as CMU's have; the root's own is taken.
+        first = joint > 0 and child == (children[joint] or [-1])[0]
+        return motion.names[joint] if first else f"{motion.names[joint]}.{child}"
+
     for joint in range(count):
         for child in children[joint] or [-1]:
-            name = f"{motion.names[joint]}.{child}"
+            name = bone(joint, child)
             axis = rng.uniform(-180, 180, 3)
             frame = Rotation.from_euler("xyz", axis, degrees=True).as_matrix()
             offset = motion.offsets[child] if child >= 0 else np.zeros(3)
@@ -131,7 +137,7 @@ def acclaim_of(motion: Motion, folder: Path) -> tuple[Path, Path]:
             angles[name] = turned
             text = [" begin", f" name {name}", f" direction {' '.join(map(str, way))}", f" length {length}"]
             bones += [*text, f" axis {' '.join(map(str, axis))} XYZ", " dof rx ry rz", " end"]
-            above = f"{motion.names[motion.parents[joint]]}.{joint}" if joint else "root"
+            above = bone(motion.parents[joint], joint) if joint else "root"
             lines.append(f" {above} {name}")
     head = [":units", " length 0.0254", " angle deg", ":root", " order TX TY TZ RX RY RZ", " axis XYZ"]
     asf = folder / "m.asf"

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from dyad.core.errors import BadInput
-from dyad.synthetic.motion.mocap import find_motions, load_motion, save_motion
+from dyad.synthetic.motion.mocap import load_motion, save_motion
+from dyad.synthetic.motion.recordings import find_motions
 
 from .test_motions import wild
 
@@ -109,5 +110,3 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         load_motion(tmp_path / "one.npy")
     with pytest.raises(BadInput, match="cannot read"):
         load_motion(tmp_path / "none.npz")
-    with pytest.raises(BadInput, match="no folder"):
-        find_motions(tmp_path / "none")

@@ -9,8 +9,9 @@ import pytest
 from dyad.core.errors import BadInput
 from dyad.synthetic.bodies.body import BONES, BodyModel, Phenotype, Shape
 from dyad.synthetic.motion.correspondence import SIDES, roles
-from dyad.synthetic.motion.mocap import find_motions, load_motion
+from dyad.synthetic.motion.mocap import load_motion
 from dyad.synthetic.motion.motions import Motion
+from dyad.synthetic.motion.recordings import find_motions
 from dyad.synthetic.motion.retarget import retarget
 from dyad.synthetic.motion.rotations import about, twist_angle, unit
 from dyad.synthetic.motion.takes import Take, lowest, soles

@@ -79,14 +79,6 @@ def save_motion(motion: Motion, path: str | Path) -> None:
         )
 
 
-def find_motions(folder: str | Path) -> list[Path]:
-    """The npz and bvh files of a folder, by name. BadInput if there is no such folder."""
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise BadInput(f"there is no folder {folder} with recorded motion")
-    return sorted(file for file in folder.iterdir() if file.suffix.lower() in (".npz", ".bvh") and file.is_file())
-
-
 def _require(right: bool, path: Path, expected: str, got: np.ndarray) -> None:
     if not right:
         raise BadInput(f"{path}: expected {expected}, got shape {got.shape} of {got.dtype}")
