@@ -19,6 +19,7 @@ from dyad.core.detection_files import load_detections
 from dyad.core.errors import BadInput
 from dyad.core.flow_files import read_flow, read_png16
 from dyad.core.tracks import Tracks
+from dyad.datasets import read_dataset
 from dyad.datasets.mat_check import check_mat
 from dyad.datasets.reading import natural, read_hdf5, read_mat
 from dyad.datasets.safe_pickle import read_object_npz, read_pickled
@@ -31,6 +32,7 @@ from dyad.models.zoo import make
 from dyad.stages.lifting_joints import read_joints
 from dyad.synthetic.motion.acclaim import read_amc
 from dyad.synthetic.motion.mocap import load_motion
+from tests.datasets import test_muco as muco
 from tests.fuzz.attempts import _measured, _peak
 from tests.fuzz.damage import npy, npy_stating, with_bomb, zipped
 from tests.fuzz.readers import (
@@ -137,8 +139,8 @@ def test_a_png_packed_in_a_way_that_there_is_none(tmp_path: Path) -> None:
         read_png16(path)
 
 
-def _mat(*elements: bytes) -> bytes:
-    return b"MATLAB 5.0 MAT-file".ljust(124) + b"\x00\x01IM" + b"".join(elements)
+def _mat(*elements: bytes, version: bytes = b"\x00\x01IM") -> bytes:
+    return b"MATLAB 5.0 MAT-file".ljust(124) + version + b"".join(elements)
 
 
 def _element(kind: int, content: bytes) -> bytes:
@@ -176,6 +178,22 @@ def _nested(depth: int) -> bytes:
 def test_matlab_files_that_would_end_the_process(tmp_path: Path, content: bytes, match: str, memory) -> None:
     with pytest.raises(BadInput, match=match):
         read_mat(write(tmp_path / "x.mat", _mat(content)), "x")
+
+
+@pytest.mark.parametrize("version", [b"\x04\x01IM", b"\x01\x04MI", b"\x04\x01II", b"\x01\x00MM"])
+def test_matlab_files_of_any_minor_version_are_looked_through(tmp_path: Path, version: bytes) -> None:
+    """SciPy reads them all, and died of a cell of no known type in the first."""
+    evil = _matrix(1, (1, 1), _matrix(6, (1, 1), _element(0, bytes(8))))
+    with pytest.raises(BadInput, match="is stated in" if version.endswith(b"IM") else "no whole MATLAB"):
+        check_mat(write(tmp_path / "x.mat", _mat(evil, version=version)))
+
+
+def test_an_image_of_muco_with_a_name_that_no_file_has(tmp_path: Path) -> None:
+    told = muco.content()[0]
+    told["images"][0]["file_name"] = "a" * 5000
+    write(tmp_path / "MuCo-3DHP.json", told)
+    clips = {clip.name: clip.video for clip in read_dataset("muco", tmp_path)}
+    assert clips["a" * 5000] is None
 
 
 def test_a_matlab_file_that_unpacks_to_a_gigabyte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

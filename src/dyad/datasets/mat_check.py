@@ -44,8 +44,10 @@ def check_mat(path: Path) -> None:
     if path.stat().st_size > _LARGEST:
         raise BadInput(f"{path} has more than {_LARGEST >> 30} GiB")
     data = path.read_bytes()
-    order = {b"IM": "<", b"MI": ">"}.get(data[126:128])
-    if order is None or 0 in data[:4] or data[124:126] not in (b"\x00\x01", b"\x01\x00"):
+    # What SciPy goes by, to the byte: the minor version may be any, and what is not little-endian counts as big.
+    order = "<" if data[126:128] == b"IM" else ">"
+    major = data[124:126][::-1][:1] if data[126:127] == b"I" else data[124:125]
+    if len(data) < _HEAD or 0 in data[:4] or major != b"\x01":
         return
     left = _LARGEST
     try:

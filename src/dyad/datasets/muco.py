@@ -4,6 +4,7 @@
 authors of RootNet, states for each image its camera and for each person 21 joints.)
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -86,4 +87,5 @@ def _image(folder: Path, name: str) -> Path | None:
     relative = Path(name)
     if relative.is_absolute() or ".." in relative.parts:
         raise BadInput(f"MuCo-3DHP.json names the image {name}, which lies outside its folder")
-    return next((p for p in (folder / relative, folder / "images" / relative) if p.is_file()), None)
+    # os.path's answers "no" where pathlib's raises: for names too long.
+    return next((p for p in (folder / relative, folder / "images" / relative) if os.path.isfile(p)), None)
