@@ -13,6 +13,7 @@ from dyad.core.camera import Camera
 from dyad.core.errors import BadUsage
 from dyad.core.files import whole_file, writing_to
 from dyad.core.locks import writes_alone
+from dyad.core.memory import give_back_memory
 from dyad.core.protocols import Detector, FlowEstimator, Lifter, Tracker
 from dyad.core.tracks import Tracks
 from dyad.core.video import Video
@@ -302,6 +303,7 @@ def _write(result: Result, folder: Path, video: Video, watch: Watch, asked: dict
 def _draw(result: Result, video: Video, watch: Watch, *, overlay: Path, copy: Path) -> CameraMotion:
     """Second pass over the video: the overlay, the page's own copy, and whether the camera moves."""
     tracks, motion = result.tracks, CameraMotion()
+    give_back_memory()
     with (
         overlay_writer(overlay, tracks) as painter,
         clip_writer(copy, longest=_REPORT_SIDE, quality=26) as clip,

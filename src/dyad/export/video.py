@@ -10,6 +10,7 @@ import numpy as np
 
 from dyad.core.errors import BadInput
 from dyad.core.files import whole_file
+from dyad.core.pixels import converted
 
 # The clock of video since MPEG-1: whole for 24, 25, 30, 50, 60 frames a second, and 6 microseconds at worst for others.
 _CLOCK = 90_000
@@ -51,8 +52,13 @@ class ClipWriter:
         if height % 2 or width % 2:
             image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-        frame = frame.reformat(
-            width=stream.width, height=stream.height, format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG"
+        frame = converted(
+            frame,
+            width=stream.width,
+            height=stream.height,
+            format="yuv420p",
+            dst_colorspace="ITU709",
+            dst_color_range="MPEG",
         )
         frame.pts = stamp
         frame.time_base = Fraction(1, _CLOCK)

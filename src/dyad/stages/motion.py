@@ -1,6 +1,5 @@
 """Whether the camera moves, seen in the background."""
 
-from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,7 +63,7 @@ class CameraMotion:
         self._diagonal = 1.0
         self._sum = 0.0
         self._count = 0
-        self._drifts: deque[float] = deque(maxlen=100_000)
+        self._judged = self._drifted = 0
 
     def update(self, image: NDArray[np.uint8], boxes: ArrayLike = (), *, cut: bool = False) -> Motion:
         """Take the next frame (H, W, 3) uint8 with the boxes (N, 4) x0 y0 x1 y1 px of its people."""
@@ -86,7 +85,8 @@ class CameraMotion:
             self._sum += step / self._diagonal
             self._count += 1
         if not np.isnan(drift):
-            self._drifts.append(drift / self._diagonal)
+            self._judged += 1
+            self._drifted += drift > self._threshold * self._diagonal
         if self._age >= self._reach or drift > 0.05 * self._diagonal:
             self._anchor, self._age = view, 0
         return Motion(step, drift)
@@ -94,8 +94,7 @@ class CameraMotion:
     @property
     def moving(self) -> bool:
         """Whether the camera moves, by all frames so far; False while nothing is known."""
-        drifts = np.array(self._drifts)
-        return bool(len(drifts)) and float((drifts > self._threshold).mean()) > self._share
+        return self._drifted > self._share * self._judged
 
     @property
     def typical(self) -> float:

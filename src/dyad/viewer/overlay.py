@@ -83,13 +83,11 @@ class OverlayWriter:
         self._clip = clip
         self._tracks = tracks
         self._colours = palette.assign(tracks.people)
-        frames = tracks.frame.numpy()
-        self._order = np.argsort(frames, kind="stable")
-        self._sorted = frames[self._order]
+        self._order = np.argsort(tracks.frame.numpy(), kind="stable")
 
     def rows(self, frame: int) -> np.ndarray:
         """Numbers (n,) of the tracks' rows in a source frame."""
-        low, high = np.searchsorted(self._sorted, [frame, frame + 1])
+        low, high = np.searchsorted(self._tracks.frame.numpy(), [frame, frame + 1], sorter=self._order)
         return self._order[low:high]
 
     def write(self, image: np.ndarray, frame: int, time: float) -> None:

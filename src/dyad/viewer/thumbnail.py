@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from dyad.core.errors import DyadError
+from dyad.core.pixels import resized
 from dyad.core.tracks import Tracks
 from dyad.core.video import Video
 from dyad.viewer import overlay
@@ -62,9 +63,7 @@ def _drawn(tracks: Tracks, place: int) -> np.ndarray:
 def _shrunk(image: np.ndarray) -> np.ndarray:
     height, width = image.shape[:2]
     scale = min(1.0, WIDTH / width, 4 * WIDTH / height)
-    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-    small = frame.reformat(max(2, round(width * scale)), max(2, round(height * scale)), interpolation="AREA")
-    return small.to_ndarray(format="rgb24")
+    return resized(image, max(2, round(width * scale)), max(2, round(height * scale)))
 
 
 def jpeg(image: np.ndarray) -> bytes:
