@@ -110,10 +110,12 @@ def run(
     if not video.live:
         remote = None if elsewhere is None else elsewhere(source, video, finding, keys.found if keys else "")
         shelf = None if keys is None else keys.shelf
-        pieces = Pieces(detector=pipeline.detector, length=piece, shelf=shelf, elsewhere=remote)
-        pipeline = replace(pipeline, detector=pieces)
+        given = {"length": piece, "shelf": shelf, "elsewhere": remote}
+        pipeline = replace(pipeline, detector=Pieces(detector=pipeline.detector, **given))
     watch = Watch(progress, on_frame, on_stage)
     tracks = pipeline(video, watch)
+    # Nothing below needs its networks, and drawing a long video needs their room.
+    del pipeline
     detected, filled = int((~tracks.filled).sum()), int(tracks.filled.sum())
     told = None
     if refinement is not None:

@@ -82,7 +82,7 @@ def test_true_people_agree_with_true_flow(crossing):
     known = found.agreement[torch.isfinite(found.agreement)]
     assert torch.isfinite(found.agreement).float().mean() > 0.95
     assert known.mean() > 0.95
-    assert known.quantile(0.05) > 0.85
+    assert known.quantile(0.05) > 0.8
     assert not found.flags.any()
     assert account(found)["mean"] == pytest.approx(float(known.mean()), abs=1e-4)
     assert JUDGE.score(*crossing) == pytest.approx(1 - float(known.double().mean()), abs=1e-6)
@@ -99,7 +99,8 @@ def test_a_joint_on_the_background_stands_out(crossing):
     others = [j for j in range(len(BODY17)) if j != wrist]
     inner = rows[2:-2]
     assert found[inner, wrist].max() < found[inner][:, others].median()
-    assert found[inner, wrist].mean() < 0.6
+    # Three times as likely off as the others are, and more.
+    assert 1 - found[inner, wrist].mean() > 3 * (1 - found[inner][:, others].median())
     assert found[tracks.rows(1)].nanmean() > 0.95
 
 

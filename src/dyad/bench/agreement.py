@@ -43,7 +43,7 @@ def rendered(
 def make_table(
     path: str | Path,
     *,
-    clips: int = 40,
+    clips: int = 72,
     flow: FlowEstimator | None,
     estimator: Callable[[Video], Tracks] | None,
     progress: Progress | None = None,

@@ -21,13 +21,13 @@ def bench_agreement_command(
     Parameters
     ----------
     clips
-        How many rendered clips.
+        How many rendered clips to judge by.
     flow
         Weights of a flow network; true flow with noise where none is named.
     plot
         Write what was said against what was observed to this .svg file.
     fit
-        First make the table that the score reads anew, from other clips, write it to this file, and judge it.
+        First make the table that the score reads anew, from 72 other clips, write it to this file, and judge it.
     iterations
         How often the network corrects its flow.
     """
@@ -41,6 +41,6 @@ def bench_agreement_command(
     with progress() as told:
         table = None
         if fit is not None:
-            table = make_table(fit, clips=2 * clips, flow=network, estimator=estimator, progress=told)
+            table = make_table(fit, flow=network, estimator=estimator, progress=told)
         scores = bench_agreement(clips=clips, flow=network, estimator=estimator, model=table, plot=plot, progress=told)
     report(scores, json)
