@@ -21,7 +21,7 @@ from dyad.core.flow_files import read_flow, read_png16
 from dyad.core.tracks import Tracks
 from dyad.datasets import read_dataset
 from dyad.datasets.mat_check import check_mat
-from dyad.datasets.reading import natural, read_hdf5, read_mat
+from dyad.datasets.reading import natural, numbers, read_hdf5, read_mat
 from dyad.datasets.safe_pickle import read_object_npz, read_pickled
 from dyad.estimates.contents import open_contents
 from dyad.models.checkpoints import Checkpoint
@@ -194,6 +194,12 @@ def test_an_image_of_muco_with_a_name_that_no_file_has(tmp_path: Path) -> None:
     write(tmp_path / "MuCo-3DHP.json", told)
     clips = {clip.name: clip.video for clip in read_dataset("muco", tmp_path)}
     assert clips["a" * 5000] is None
+
+
+def test_lists_of_different_lengths_where_a_column_is_expected() -> None:
+    with pytest.raises(BadInput, match="camera 1, t should be an array, got lists of different lengths"):
+        numbers([[1.0, 2.0], [3.0], [4.0]], "camera 1, t", (3,), flat=True)
+    assert numbers([[1], [2], [3]], "t", (3,), flat=True).tolist() == [1, 2, 3]
 
 
 def test_a_matlab_file_that_unpacks_to_a_gigabyte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

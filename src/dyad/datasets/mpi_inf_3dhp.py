@@ -89,8 +89,8 @@ def _train(path: Path, cameras: Sequence[int] | None, universal: bool) -> Iterat
     name = f"{path.parents[1].name}/{path.parent.name}"
     kind = "univ_annot3" if universal else "annot3"
     content = read_mat(path, "annot2", kind, "annot3", "cameras", "frames")
-    numbered = numbers(np.ravel(content["cameras"]), f"{path}, cameras", (None,), limit=1e3).astype(int).tolist()
-    frames = numbers(np.ravel(content["frames"]), f"{path}, frames", (None,), limit=1e9).astype(np.int64)
+    numbered = numbers(content["cameras"], f"{path}, cameras", (None,), limit=1e3, flat=True).astype(int).tolist()
+    frames = numbers(content["frames"], f"{path}, frames", (None,), limit=1e9, flat=True).astype(np.int64)
     if len(set(frames.tolist())) != len(frames) or not len(frames) or frames.min() < 0:
         raise BadInput(f"{path}, frames should be different numbers from 0 on")
     calibration = _calibration(path.with_name("camera.calibration"))
@@ -160,7 +160,7 @@ def _test(path: Path, universal: bool) -> Clip:
     name = path.parent.name
     kind = "univ_annot3" if universal else "annot3"
     content = read_hdf5(path, "annot2", "annot3", kind, "valid_frame")
-    valid = numbers(np.ravel(content["valid_frame"]), f"{path}, valid_frame", (None,)) > 0
+    valid = numbers(content["valid_frame"], f"{path}, valid_frame", (None,), flat=True) > 0
     frames = len(valid)
     joints = {
         key: numbers(content[key], f"{path}, {key}", (frames, 1, 17, axes), missing=True)[:, 0]

@@ -66,7 +66,7 @@ def _picture(path: Path, folder: Path, image: dict[str, Any], people: list[dict[
     for at, entry in enumerate(people):
         xyz[at] = numbers(entry["keypoints_cam"], f"{what}, keypoints_cam", (21, 3), limit=FARTHEST * 1000) / 1000
         xy[at] = numbers(entry["keypoints_img"], f"{what}, keypoints_img", (21, 2))
-        hidden[at] = numbers(np.squeeze(entry["keypoints_vis"]), f"{what}, keypoints_vis", (21,)) == 0
+        hidden[at] = numbers(entry["keypoints_vis"], f"{what}, keypoints_vis", (21,), flat=True) == 0
     truth = truth_tracks(
         skeleton=MUCO21,
         camera=camera,

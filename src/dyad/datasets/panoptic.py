@@ -97,7 +97,7 @@ def _cameras(path: Path) -> Iterator[tuple[str, Camera, NDArray[np.float64], NDA
         lens = numbers(_of(entry, "distCoef", what), f"{what}, distCoef", (5,), limit=100)
         width, height = numbers(_of(entry, "resolution", what), f"{what}, resolution", (2,), limit=1e5).astype(int)
         rotation = check_rotation(numbers(_of(entry, "R", what), f"{what}, R", (3, 3)), f"{what}, R")
-        shift = numbers(np.ravel(_of(entry, "t", what)), f"{what}, t", (3,), limit=FARTHEST * 100) / 100
+        shift = numbers(_of(entry, "t", what), f"{what}, t", (3,), limit=FARTHEST * 100, flat=True) / 100
         focal, centre = torch.from_numpy(matrix.diagonal()[:2].copy()), torch.from_numpy(matrix[:2, 2].copy())
         with about(what):
             camera = Camera((int(width), int(height)), focal, centre, torch.from_numpy(lens), source="file")

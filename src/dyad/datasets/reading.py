@@ -25,14 +25,20 @@ FARTHEST = 1000.0
 
 
 def numbers(
-    value: Any, what: str, shape: Sequence[int | None], *, limit: float = math.inf, missing: bool = False
+    value: Any,
+    what: str,
+    shape: Sequence[int | None],
+    *,
+    limit: float = math.inf,
+    missing: bool = False,
+    flat: bool = False,
 ) -> NDArray[np.float64]:
     """A float64 array of a shape (None: any length). BadInput for others, for NaN unless `missing`, beyond `limit`.
 
-    `what` begins the sentence: the file and the entry.
+    `what` begins the sentence: the file and the entry. With `flat` the numbers may stand as a row, a column or a table.
     """
     try:
-        array = np.asarray(value)
+        array = np.ravel(value) if flat else np.asarray(value)
     except ValueError:
         raise BadInput(f"{what} should be an array, got lists of different lengths") from None
     if array.dtype.kind not in "biuf":
