@@ -196,6 +196,10 @@ def test_an_image_of_muco_with_a_name_that_no_file_has(tmp_path: Path) -> None:
     assert clips["a" * 5000] is None
 
 
+def test_names_with_line_breaks_leave_a_message_one_line() -> None:
+    assert str(BadInput("the joint a\nb\r\0c is not known")) == "the joint a b  c is not known"
+
+
 def test_lists_of_different_lengths_where_a_column_is_expected() -> None:
     with pytest.raises(BadInput, match="camera 1, t should be an array, got lists of different lengths"):
         numbers([[1.0, 2.0], [3.0], [4.0]], "camera 1, t", (3,), flat=True)

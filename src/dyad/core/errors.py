@@ -3,6 +3,8 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 
+_BREAKS = dict.fromkeys(map(ord, "\n\r\v\f\0\x1c\x1d\x1e\x85\u2028\u2029"), " ")
+
 
 class DyadError(Exception):
     """Base of every error that the command line reports as one line.
@@ -11,6 +13,10 @@ class DyadError(Exception):
     """
 
     exit_status = 1
+
+    def __str__(self) -> str:
+        # A name that a file gives may hold line breaks; what is said of it stays a line.
+        return super().__str__().translate(_BREAKS)
 
 
 class BadUsage(DyadError):
