@@ -211,6 +211,20 @@ FLOW: dict[str, FlowRecipe] = {
         repeats=6,
         held_out=48,
     ),
+    # Goes on, by `start`, from what "laptop" ends with, two cores, an hour and a half: people weigh more, crops are
+    # larger, and the network is trained with as many iterations as it is used with.
+    "laptop-further": FlowRecipe(
+        Optimisation(steps=5000, rate=2.5e-4, precision="bfloat16"),
+        worlds=worlds((384, 288), crowd=6),
+        crop=(320, 240),
+        batch=4,
+        people=4.0,
+        seed=2,
+        streams=2,
+        window=160,
+        repeats=8,
+        held_out=48,
+    ),
     # One large GPU and sixteen cores, half an hour.
     "gpu": FlowRecipe(Optimisation(steps=12000, rate=6e-4, precision="float16")),
 }
