@@ -214,7 +214,7 @@ FLOW: dict[str, FlowRecipe] = {
     # Goes on, by `start`, from what "laptop" ends with, two cores, an hour and a half: people weigh more, crops are
     # larger, and the network is trained with as many iterations as it is used with.
     "laptop-further": FlowRecipe(
-        Optimisation(steps=5000, rate=2.5e-4, precision="bfloat16"),
+        Optimisation(steps=4000, rate=2.5e-4, precision="bfloat16"),
         worlds=worlds((384, 288), crowd=6),
         crop=(320, 240),
         batch=4,
