@@ -182,6 +182,23 @@ def test_run_with_refinement(
     assert not torch.equal(Tracks.load(tmp_path / "on").xyz, Tracks.load(tmp_path / "off").xyz)
 
 
+def test_a_run_refines_what_a_detector_of_2d_joints_saw(
+    folder: Path, tmp_path: Path, dyad: Dyad, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    truth = Tracks.load(folder / "truth")
+    flat = noisy(truth.with_(xyz=truth.xyz * torch.nan))
+    monkeypatch.setitem(DETECTORS, "blazepose", lambda weights, device, **policy: OracleDetector(flat))
+    words = ("run", folder / "clip.mp4", "--frames", "2:12", "--focal", "150", "--lifter", "geometric")
+    for name, more in (("before", ()), ("after", ("--refine", "--flow", folder / "flow.npz"))):
+        assert dyad(*words, *more, "-o", tmp_path / name).status == 0
+    before, after = (Tracks.load(tmp_path / name) for name in ("before", "after"))
+    assert torch.equal(before.xyz, after.xyz)
+    # Whoever is found first is 0, and the rows are in order of the people.
+    orders = (truth, truth.with_(xy=truth.xy.roll(len(truth) // 2, 0)))
+    same = min(orders, key=lambda order: image_error(before, order))
+    assert image_error(after, same) < 0.85 * image_error(before, same)
+
+
 def test_what_cannot_be_refined(folder: Path, tmp_path: Path, dyad: Dyad) -> None:
     clip, run, flow = folder / "clip.mp4", folder / "run", folder / "flow.npz"
     given = Tracks.load(run)

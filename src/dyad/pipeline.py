@@ -18,10 +18,9 @@ from dyad.core.memory import give_back_memory
 from dyad.core.protocols import Detector, FlowEstimator, Lifter, Tracker
 from dyad.core.tracks import Tracks
 from dyad.core.video import Video
-from dyad.estimates.people import People
-from dyad.estimates.reading import read_people
+from dyad.estimates.reading import own_people, read_people
 from dyad.estimates.seeing import with_joints
-from dyad.estimates.sheet import ONLY_2D, Advice
+from dyad.estimates.sheet import Advice
 from dyad.refinement import agreement
 from dyad.refinement.agreement import Agreement
 from dyad.refinement.alternate import Refined, Refiner
@@ -40,8 +39,6 @@ from dyad.stages.tracking import PoseTracker
 T = TypeVar("T")
 
 FLOW_SIDE = 960
-OWN = Advice()
-"""For our own poses, nothing out of the way."""
 
 # Told now and then how far a stage has come: its name, frames done, frames in all or None where unknown.
 Progress = Callable[[str, int, int | None], None]
@@ -258,17 +255,17 @@ class Refinement:
             cycles: at most so many; the label-free score may end them sooner.
             whole: estimate and keep flow everywhere, not only where people are.
             flow_side: px; networks see larger images shrunk to this longer side.
-            advice: of whoever made the poses; the recipes of the paper follow it in how they treat cameras and motion,
-                the fast one in whether the 3D was lifted from the 2D joints (`OWN`).
+            advice: of whoever made the poses; the recipes of the paper follow that of other tools in how they treat
+                cameras and motion, the fast one in whether the 3D was lifted from the 2D joints (`OWN`).
         """
-        lifted, advice = advice is OWN, advice or OWN
+        recipes_own, advice = advice is None or advice.lifted, advice or Advice()
         mode = mode or advice.mode
         judge = Agreement(joints="xy" if mode == "2d" else "xyz")
         # Not the agreement itself: where nearly all joints are right it no longer tells better from worse.
         refiner = Refiner.of(recipe, mode=mode, cycles=cycles, score=Disagreement(flat=mode == "2d"))
-        if recipe != "fast" and mode == "3d" and advice is not OWN:
+        if recipe != "fast" and mode == "3d" and not recipes_own:
             refiner = replace(refiner, pose=_advised(refiner.pose, advice))
-        if recipe == "fast" and lifted:
+        if recipe == "fast" and advice.lifted:
             refiner = replace(refiner, pose=replace(refiner.pose, lifted=True))
         name = flow if isinstance(flow, str) else type(flow).__name__
         estimator = make_flow(flow, pick_device(device)) if isinstance(flow, str) else flow
@@ -292,9 +289,7 @@ def people_of(
     Files without identities are tracked. Raises BadInput for files that cannot be read or are of another video.
     """
     if isinstance(found, Tracks):
-        rows = tracks_on(found, video)
-        flat = not torch.isfinite(rows.xyz).any()
-        people = People("dyad", ONLY_2D if flat else OWN, True, rows, rows.confidence.nan_to_num().mean(-1))
+        people = own_people(tracks_on(found, video))
         if detections is not None:
             people = with_joints(people, read_people(Path(detections), video=video))
     else:

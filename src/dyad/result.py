@@ -54,8 +54,8 @@ def notes_of(video: Video, tracks: Tracks, height: float | None) -> list[str]:
     if video.camera.guessed:
         focal = float(video.camera.focal[0])
         notes.append(
-            f"The focal length is a guess ({focal:.0f} px, one image diagonal): distances from the camera may be off "
-            "by a fifth. Give --focal, --fov or --camera if you know it."
+            f"The focal length is a guess ({focal:.0f} px, as of a 35 mm lens on full frame): distances from the "
+            "camera may be off by a third. Give --focal, --fov or --camera if you know it."
         )
     if height is None and len(tracks):
         notes.append("People's sizes follow from a prior on human height. Give --height if you know it.")

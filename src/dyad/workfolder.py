@@ -17,9 +17,11 @@ from dyad.core.memory import give_back_memory
 from dyad.core.protocols import Detector, FlowEstimator, Lifter, Tracker
 from dyad.core.tracks import Tracks
 from dyad.core.video import Video
+from dyad.estimates.reading import own_people
+from dyad.estimates.sheet import OWN
 from dyad.export.flow_folder import FLOW_FILES, write_flow_folder
 from dyad.export.video import clip_writer
-from dyad.pipeline import FLOW, FLOW_SIDE, OWN, OnFrame, OnStage, Pipeline, Progress, Refinement, Watch, people_of
+from dyad.pipeline import FLOW, FLOW_SIDE, OnFrame, OnStage, Pipeline, Progress, Refinement, Watch, people_of
 from dyad.refinement.inputs import digest_of, is_tracks, video_of
 from dyad.refinement.pose import Dimensions
 from dyad.refinement.stage_files import digest
@@ -72,7 +74,7 @@ def run(
         source: path of a video file or of a folder of images, an array (T, H, W, 3) uint8 RGB, or a `Video`.
         output: folder for `tracks.npz`, `run.json`, `overlay.mp4` and `report.html`; None writes nothing.
         camera: a camera, or the path of a TOML file; focal: px; fov: horizontal degrees. At most one of the three; with
-            none, the focal length is guessed as one image diagonal, and the result says so.
+            none, the focal length is guessed (`Camera.guess`), and the result says so.
         height: stature in m of the people, if known; it fixes the scale.
         frames: half-open range of the source's frames; every: take each N-th of them.
         detector: who finds people, by name or as an object; weights: what a named one reads.
@@ -118,6 +120,9 @@ def run(
     del pipeline
     detected, filled = int((~tracks.filled).sum()), int(tracks.filled.sum())
     told = None
+    if refinement is not None and (advice := own_people(tracks).advice) != OWN:
+        # Where a detector gives no 3D, and the lifter made one up, the 2D joints are what there is to refine.
+        refinement = Refinement.default(flow=flow, device=device, advice=advice)
     if refinement is not None:
         plain = sum(watch.seconds.values())
         kept: dict[str, Any] = {"folder": keys.stages, "key": keys.whole} if keys else {}

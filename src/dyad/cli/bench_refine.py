@@ -208,7 +208,8 @@ class _Refine:
     lifted: bool = False
 
     def __call__(self, video: "Video", tracks: "Tracks", estimator: "FlowEstimator") -> "Refined":
-        from dyad.pipeline import OWN, Refinement
+        from dyad.estimates.sheet import OWN
+        from dyad.pipeline import Refinement
 
         advice = OWN if self.lifted else None
         parts = Refinement.default(

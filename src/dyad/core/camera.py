@@ -17,10 +17,11 @@ from dyad.geometry.grids import rescale_xy
 
 CameraSource = Literal["given", "file", "fov", "guess"]
 
-# A phone's or action camera's main lens sees 55 to 75 degrees along the longer side; one image diagonal of focal length
-# lies in the middle (53 degrees along the diagonal's own angle) and is what most tools of the field assume.
-GUESSED_FOCAL_PER_DIAGONAL = 1.0
-GUESSED_FOCAL_SPREAD = 0.2
+# Most videos come from phones, whose main lenses are of 24 to 28 mm on full frame (0.55 to 0.65 of the diagonal), and
+# which use less of the image for video; webcams lie there, too, and who films from afar has longer lenses. One image
+# diagonal, which many tools assume, puts people whom a phone filmed half as far away again as they are.
+GUESSED_FOCAL_PER_DIAGONAL = 0.8
+GUESSED_FOCAL_SPREAD = 0.3
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Camera:
 
     @classmethod
     def guess(cls, size: tuple[int, int]) -> "Camera":
-        """A focal length of one image diagonal, the principal point in the middle: a guess, and named so."""
+        """A focal length of 0.8 image diagonals (35 mm on full frame), the principal point in the middle: a guess."""
         return cls.from_focal(size, GUESSED_FOCAL_PER_DIAGONAL * math.hypot(*size), source="guess")
 
     @classmethod

@@ -26,15 +26,18 @@ class Advice:
         weak_camera: the estimator has a weak-perspective camera of its own, which is refined along with the poses.
         motion: whether the term that keeps motion steady helps; the paper leaves it out for estimators that look at
             many frames themselves.
+        lifted: the 3D was made from these very 2D joints, so that what lies between them for good is nobody's error.
         note: why, in a sentence.
     """
 
     mode: Literal["3d", "2d"] = "3d"
     weak_camera: bool = False
     motion: bool = True
+    lifted: bool = False
     note: str = ""
 
 
+OWN = Advice(lifted=True, note="Tracks of our own.")
 ONLY_2D = Advice("2d", motion=False, note="The file holds 2D joints alone.")
 
 
