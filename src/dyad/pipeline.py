@@ -21,6 +21,7 @@ from dyad.core.video import Video
 from dyad.estimates.people import People
 from dyad.estimates.reading import read_people
 from dyad.estimates.seeing import with_joints
+from dyad.estimates.several import Estimate, averaged, paths_of
 from dyad.estimates.sheet import ONLY_2D, Advice
 from dyad.refinement import agreement
 from dyad.refinement.agreement import Agreement
@@ -289,8 +290,11 @@ def people_of(
 ) -> tuple[Tracks, Advice]:
     """Whom others found in a video as tracks, and how to refine them; `detections` are other 2D joints of them.
 
-    Files without identities are tracked. Raises BadInput for files that cannot be read or are of another video.
+    Files without identities are tracked; of several files with commas between them it is the mean. Raises BadInput for
+    files that cannot be read, are of another video, or do not fit each other.
     """
+    if not isinstance(found, Tracks) and len(paths := paths_of(found)) > 1:
+        return averaged([Estimate(str(path), *people_of(video, path, detections)) for path in paths])
     if isinstance(found, Tracks):
         rows = tracks_on(found, video)
         flat = not torch.isfinite(rows.xyz).any()
@@ -301,7 +305,9 @@ def people_of(
         other = None if detections is None else Path(detections)
         people = read_people(Path(found), video=video, detections=other)
     tracks = people.tracks() if people.identified else PoseTracker()(people.detections(), video)
-    return tracks, people.advice
+    # Our own are told from others' by this very advice, be they in memory or in a file.
+    own = people.tool == "dyad" and people.advice.mode == "3d"
+    return tracks, OWN if own else people.advice
 
 
 def pick_device(name: str) -> torch.device:
