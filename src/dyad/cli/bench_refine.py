@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -169,8 +169,9 @@ class _Asked:
     def mode_of(self, dataset: "DataSet | None") -> Any:
         return "2d" if dataset is not None and dataset.flat else self.mode
 
+    @cached_property
     def poses(self) -> "tuple[Poses, ...] | None":
-        """The estimators that were named; None takes simulated ones."""
+        """The estimators that were named, made once; None takes simulated ones."""
         from dyad.bench.refine_cases import Real
         from dyad.bench.refine_data import Predicted
         from dyad.estimates.several import paths_of
@@ -207,7 +208,7 @@ class _Asked:
         from dyad.bench.refine_cases import LEVELS, HeldOut, kinds
         from dyad.bench.refine_data import DataCases
 
-        poses = self.poses() or levels or LEVELS
+        poses = self.poses or levels or LEVELS
         if dataset is None or folder is None:
             worlds = HeldOut(kinds(frames=self.frames or 16), each=self.clips or each, levels=poses)
             yield from worlds(estimator, told)
@@ -296,7 +297,7 @@ def _ensembles(asked: _Asked, dataset: "DataSet | None", folder: Path | None, to
     names = [name.strip() for name in asked.flow_name.split(",")]
     if len(set(names)) != 2 or len(names) != 2:
         raise BadUsage(f"--table 2 is about two flows: give both with --flow A,B, got {asked.flow_name}")
-    poses = asked.poses()
+    poses = asked.poses
     if poses is not None and len(poses) != 2:
         raise BadUsage(
             "--table 2 is about two pose estimators: give both with --predictions A,B or --detector A,B, or none for "
