@@ -10,6 +10,7 @@ import torch
 from dyad.core.flow import Flow
 from dyad.core.tracks import Tracks
 from dyad.core.video import Video
+from dyad.estimates.skeletons import POSETRACK17
 from dyad.export.flow_archive import flow_archive
 from dyad.export.video import clip_writer
 from dyad.models.checkpoints import Checkpoint
@@ -159,6 +160,47 @@ def test_poses_of_another_tool_without_3d(folder: Path, tmp_path: Path, dyad: Dy
     assert ended.status == 0, ended.err
     assert json.loads(ended.out)["refinement"]["mode"] == "2d"
     assert len(Tracks.load(tmp_path / "out")) == 10
+
+
+def test_poses_of_several_files_are_averaged(folder: Path, world: Swing, tmp_path: Path, dyad: Dyad) -> None:
+    truth, given = (Tracks.load(folder / name) for name in ("truth", "run"))
+    shifted(noisy(world.truth, seed=7)).save(tmp_path / "other" / "tracks.npz")
+    one = truth[truth.person == 1].convert(POSETRACK17)
+    joints = torch.cat((one.xy, one.confidence[..., None]), -1).nan_to_num()
+    np.savez(tmp_path / "dcpose.npz", detections=joints.numpy(), frames=one.frame.numpy())
+    words = ("refine", folder / "clip.mp4", "--flow", folder / "flow.npz", "--json")
+    ended = dyad(*words, "--cycles", "0", "--tracks", f"{folder / 'run'},{tmp_path / 'other'}", "-o", tmp_path / "out")
+    assert ended.status == 0, ended.err
+    mean = Tracks.load(tmp_path / "out")
+    assert error(mean, truth) < 0.8 * error(given, truth)
+    assert image_error(mean, truth) < 0.8 * image_error(given, truth)
+    # A file of 2D joints besides, and of one person alone; poses stay 3D.
+    ended = dyad(*words, "--tracks", f"{folder / 'run'},{tmp_path / 'dcpose.npz'}", "-o", tmp_path / "mixed")
+    assert ended.status == 0, ended.err
+    assert json.loads(ended.out)["refinement"]["mode"] == "3d"
+    mixed = Tracks.load(tmp_path / "mixed")
+    assert torch.equal(mixed.frame, given.frame)
+    person = mixed.person == 1
+    assert image_error(mixed[person], truth[person]) < 0.8 * image_error(given[person], truth[person])
+    assert torch.equal(mixed[~person].xy, given[~person].xy)
+
+
+def test_files_that_cannot_be_averaged(folder: Path, world: Swing, tmp_path: Path, dyad: Dyad) -> None:
+    given = Tracks.load(folder / "run")
+    given.with_(camera=given.camera.from_focal((160, 120), 300.0)).save(tmp_path / "long.npz")
+    given.with_(xy=given.xy + 500).save(tmp_path / "strangers.npz")
+    noisy(world.truth)[world.truth.frame < 2].save(tmp_path / "early.npz")
+    words = ("refine", folder / "clip.mp4", "--flow", folder / "flow.npz", "-o", tmp_path / "out", "--tracks")
+    for other, status, said in (
+        (tmp_path / "long.npz", 3, "two cameras"),
+        (tmp_path / "strangers.npz", 3, "nobody of"),
+        (tmp_path / "early.npz", 3, "frames 0 to 1, none of which is among the 10"),
+        (tmp_path / "none.npz", 3, "none.npz"),
+        ("", 2, "one comma"),
+    ):
+        ended = dyad(*words, f"{folder / 'run'},{other}")
+        assert ended.status == status, ended
+        assert said in ended.complaint
 
 
 def test_run_with_refinement(

@@ -20,6 +20,7 @@ from dyad.core.tracks import Tracks
 from dyad.core.video import Video
 from dyad.estimates.reading import own_people, read_people
 from dyad.estimates.seeing import with_joints
+from dyad.estimates.several import Estimate, averaged, paths_of
 from dyad.estimates.sheet import Advice
 from dyad.refinement import agreement
 from dyad.refinement.agreement import Agreement
@@ -286,8 +287,11 @@ def people_of(
 ) -> tuple[Tracks, Advice]:
     """Whom others found in a video as tracks, and how to refine them; `detections` are other 2D joints of them.
 
-    Files without identities are tracked. Raises BadInput for files that cannot be read or are of another video.
+    Files without identities are tracked; of several files with commas between them it is the mean. Raises BadInput for
+    files that cannot be read, are of another video, or do not fit each other.
     """
+    if not isinstance(found, Tracks) and len(paths := paths_of(found)) > 1:
+        return averaged([Estimate(str(path), *people_of(video, path, detections)) for path in paths])
     if isinstance(found, Tracks):
         people = own_people(tracks_on(found, video))
         if detections is not None:

@@ -18,6 +18,7 @@ from dyad.core.protocols import Detector, FlowEstimator, Lifter, Tracker
 from dyad.core.tracks import Tracks
 from dyad.core.video import Video
 from dyad.estimates.reading import own_people
+from dyad.estimates.several import paths_of
 from dyad.estimates.sheet import OWN
 from dyad.export.flow_folder import FLOW_FILES, write_flow_folder
 from dyad.export.video import clip_writer
@@ -173,7 +174,7 @@ def refine(
     Args:
         source: the video that the tracks were made from: a path, an array or a `Video`.
         tracks: or the path of a `tracks.npz`, of the folder that holds it, or of what another tool wrote
-            (docs/estimates.md).
+            (docs/estimates.md); several with commas are averaged.
         output: folder for what `run` writes; None writes nothing.
         detections: a file of other 2D joints of the same people, to which the poses keep instead of their own.
         camera, focal, fov: see `run`; of the video, for poses of other tools. Tracks have their camera.
@@ -186,15 +187,16 @@ def refine(
         BadInput: a file cannot be read, or video and tracks do not belong together. BadUsage: the options contradict
         each other. MissingWeights: the flow network is not at hand.
     """
-    inputs = [str(path) for path in (source, tracks, detections) if isinstance(path, str | PathLike)]
-    own = tracks if isinstance(tracks, Tracks) else load(tracks) if is_tracks(tracks) else None
+    paths = [] if isinstance(tracks, Tracks) else paths_of(tracks)
+    inputs = [str(path) for path in (source, *paths, detections) if isinstance(path, str | PathLike)]
+    own = tracks if isinstance(tracks, Tracks) else next((load(path) for path in paths if is_tracks(path)), None)
     if own is None:
         video = open_video(source, camera=camera, focal=focal, fov=fov)
     elif (camera, focal, fov) != (None, None, None):
         raise BadUsage("tracks have their camera already: leave out --camera, --focal and --fov")
     else:
         video = video_of(source, own)
-    loaded, advice = people_of(video, tracks if own is None else own, detections)
+    loaded, advice = people_of(video, tracks if own is None or len(paths) > 1 else own, detections)
     refinement = Refinement.default(
         flow=flow,
         recipe=recipe,

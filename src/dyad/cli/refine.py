@@ -36,7 +36,8 @@ def refine_command(
     video
         The video that the tracks were made from.
     tracks
-        tracks.npz, the folder of a run, or what another tool wrote: docs/estimates.md lists them.
+        tracks.npz, the folder of a run, or what another tool wrote: docs/estimates.md lists them. Several with commas
+        are averaged.
     detections
         A file of other 2D joints of the same people, to which the poses should keep.
     focal

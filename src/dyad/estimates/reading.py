@@ -133,6 +133,12 @@ def _own(path: Path, recording: Recording) -> People:
         )
     if recording.frames is not None:
         there = torch.from_numpy(recording.frames)
+        if len(tracks) and not torch.isin(tracks.frame, there).any():
+            raise BadInput(
+                f"the tracks at {path} are of people in the frames {int(tracks.frame.min())} to "
+                f"{int(tracks.frame.max())}, none of which is among the {len(there)} of "
+                f"{recording.video or 'the recording'}; give tracks of the same frames"
+            )
         tracks = tracks[torch.isin(tracks.frame, there)].with_(frames=there, times=_times(recording, recording.frames))
         tracks = tracks.with_(time=tracks.times[torch.searchsorted(tracks.frames, tracks.frame)])
     return own_people(tracks)

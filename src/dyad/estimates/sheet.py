@@ -36,6 +36,21 @@ class Advice:
     lifted: bool = False
     note: str = ""
 
+    @classmethod
+    def of_mean(cls, every: "Sequence[Advice]") -> "Advice":
+        """For the mean of several estimates: in 3D where any is; of those a weak camera where all have one, and the
+        term on motion where it helps any, whose jitter the mean has a share of.
+        """
+        if all(each is every[0] for each in every):
+            return every[0]
+        solid = [each for each in every if each.mode == "3d"] or every
+        return cls(
+            mode=solid[0].mode,
+            weak_camera=all(each.weak_camera for each in solid),
+            motion=any(each.motion for each in solid),
+            note=f"The mean of {len(every)} estimates.",
+        )
+
 
 OWN = Advice(lifted=True, note="Tracks of our own.")
 ONLY_2D = Advice("2d", motion=False, note="The file holds 2D joints alone.")
