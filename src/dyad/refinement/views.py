@@ -64,9 +64,12 @@ class WeakPerspective:
     def project(self, points: Tensor, camera: Tensor | None) -> Tensor:
         if camera is None:
             raise ValueError("a weak-perspective view needs cameras (T, P, J, 3), got none")
+        known = torch.isfinite(camera).all(-1, keepdim=True)
+        # Some camera stands in for one that is not known, so that no slope is NaN.
+        camera = torch.where(known, camera, torch.ones_like(camera))
         flat = camera[..., :1] * (points[..., :2] + camera[..., 1:])
         unit, origin = self.unit[..., None, None].to(points), self.origin[..., None, :].to(points)
-        return unit * flat + origin
+        return torch.where(known, unit * flat + origin, points.new_tensor(torch.nan))
 
     def fitted(self, points: Tensor, xy: Tensor, weight: Tensor) -> Tensor:
         """Cameras (T, P, 3) that lead points (T, P, J, 3) closest to pixels (T, P, J, 2), by weighted least squares.
