@@ -293,7 +293,7 @@ def test_squares_of_3d_poses_ask_nobody_and_those_of_2d_are_sure() -> None:
     """Head and neck are joined by way of the nose in 2D alone, and bones need more than 0.6 at both ends there."""
     pose = person((100.0, 80.0), 120.0)[None]
     nose, wrist = BODY17.indices("nose", "left_wrist")
-    pose[0, nose, 0] += 60
+    pose[0, [nose, wrist], 0] += 60
     sure = torch.full((1, 17), 0.9)
     sure[0, wrist] = 0.6
     pair = moves(pose, pose + 1, confidence=sure)
