@@ -21,6 +21,7 @@ from dyad.stages import DETECTORS
 from dyad.stages.flow import FileFlow
 from dyad.stages.oracle import OracleDetector
 from dyad.stages.oracle_flow import FlowNoise, OracleFlow
+from dyad.stages.shrunk_flow import ShrunkFlow
 from tests.conftest import Dyad
 from tests.refinement.scenes import error, image_error, noisy
 from tests.refinement.swinging import Swing, swing
@@ -284,3 +285,17 @@ def test_the_default_stops_by_the_score_and_shrinks_for_networks(tmp_path: Path)
     assert made.estimator.longest == 960
     assert made.key() == Refinement.default(flow=str(tmp_path / "small.safetensors"), device="cpu").key()
     assert made.key() != Refinement.default(flow=str(tmp_path / "small.safetensors"), cycles=2, device="cpu").key()
+
+
+@pytest.mark.parametrize("recipe", ["paper", "released"])
+def test_the_papers_recipes_are_fixed(tmp_path: Path, recipe: str) -> None:
+    """Nothing ends their cycles, and networks have the paper's iterations, whatever they were trained with."""
+    path = str(tmp_path / "few.safetensors")
+    Checkpoint.of(raft_small(), "raft-small", iterations=7).save(path)
+    made, fast = (Refinement.default(flow=path, recipe=name, cycles=2, device="cpu") for name in (recipe, "fast"))
+    assert (made.refiner.score, made.refiner.cycles) == (None, 2)
+    assert isinstance(made.estimator, ShrunkFlow)
+    assert isinstance(fast.estimator, ShrunkFlow)
+    assert made.estimator.estimator.iterations == made.estimator.estimator.copy().iterations == 20
+    assert fast.estimator.estimator.iterations == 7
+    assert made.refiner.tuner.iterations is None

@@ -30,7 +30,7 @@ from dyad.refinement.inputs import tracks_on
 from dyad.refinement.pose import Dimensions, PoseRefiner
 from dyad.refinement.stage_files import described, digest, weights_of
 from dyad.stages import FLOW, LIFTING, make_detector
-from dyad.stages.flow import make_flow
+from dyad.stages.flow import ITERATIONS, make_flow
 from dyad.stages.lifting import GeometricLifter
 from dyad.stages.lifting_learned import make_lifter
 from dyad.stages.plugins import load_plugin
@@ -251,25 +251,28 @@ class Refinement:
 
         Args:
             flow: weights by name, a folder or .npz of flow, or an estimator.
-            recipe: "fast", "paper" or "released". mode: "3d", or "2d" where the 3D is not to be relied on; by the
-            advice if None.
-            cycles: at most so many; the label-free score may end them sooner.
+            recipe: "fast", "paper" or "released"; the last two give a network that is named its 20 iterations, whatever
+                it was trained with, for flow and for tuning.
+            mode: "3d", or "2d" where the 3D is not to be relied on; by the advice if None.
+            cycles: just so many; of the fast recipe at most, for the label-free score may end it sooner.
             whole: estimate and keep flow everywhere, not only where people are.
             flow_side: px; networks see larger images shrunk to this longer side.
-            advice: of whoever made the poses; the recipes of the paper follow that of other tools in how they treat
-                cameras and motion, the fast one in whether the 3D was lifted from the 2D joints (`OWN`).
+            advice: of whoever made the poses; the recipes of the paper follow it in how they treat cameras and motion,
+                the fast one in whether the 3D was lifted from the 2D joints (`OWN`).
         """
-        recipes_own, advice = advice is None or advice.lifted, advice or Advice()
-        mode = mode or advice.mode
+        mode = mode or (advice or Advice()).mode
         judge = Agreement(joints="xy" if mode == "2d" else "xyz")
         # Not the agreement itself: where nearly all joints are right it no longer tells better from worse.
-        refiner = Refiner.of(recipe, mode=mode, cycles=cycles, score=Disagreement(flat=mode == "2d"))
-        if recipe != "fast" and mode == "3d" and not recipes_own:
+        fixed = recipe != "fast"
+        score = None if fixed else Disagreement(flat=mode == "2d")
+        refiner = Refiner.of(recipe, mode=mode, cycles=cycles, score=score)
+        if fixed and mode == "3d" and advice is not None:
             refiner = replace(refiner, pose=_advised(refiner.pose, advice))
-        if recipe == "fast" and advice.lifted:
+        if not fixed and advice is not None and advice.lifted:
             refiner = replace(refiner, pose=replace(refiner.pose, lifted=True))
         name = flow if isinstance(flow, str) else type(flow).__name__
-        estimator = make_flow(flow, pick_device(device)) if isinstance(flow, str) else flow
+        policy = {"iterations": ITERATIONS} if fixed else {}
+        estimator = make_flow(flow, pick_device(device), **policy) if isinstance(flow, str) else flow
         if weights_of(estimator):
             estimator = ShrunkFlow(estimator, flow_side)
         return cls(estimator, replace(refiner, whole=whole), judge, name)
@@ -279,7 +282,8 @@ def _advised(pose: PoseRefiner, advice: Advice) -> PoseRefiner:
     lambdas = pose.lambdas
     if lambdas is not None and not advice.motion:
         lambdas = replace(lambdas, motion=0.0, camera=0.0, bone=0.0)
-    return replace(pose, weak_camera=advice.weak_camera, lambdas=lambdas)
+    # The paper's term on motion is for poses about their own root, and these need a camera that is refined with them.
+    return replace(pose, weak_camera=advice.weak_camera or advice.motion, lambdas=lambdas)
 
 
 def people_of(

@@ -21,7 +21,9 @@ from dyad.refinement.flow_fusion import LimbFusion
 from dyad.refinement.gauss_newton import GaussNewton
 from dyad.refinement.moves import Moves
 from dyad.refinement.pose import DEFAULT_LAMBDAS, PoseRefiner
+from dyad.refinement.released_pose import ReleasedPoses
 from dyad.refinement.target import LimbSketch
+from dyad.refinement.target_paper import DETECTION_BONES, ReleasedSketch
 from dyad.stages.flow import NetworkFlow
 from dyad.stages.oracle_flow import FlowNoise, OracleFlow
 from tests.refinement.scenes import error, image_error, noisy
@@ -313,4 +315,9 @@ def test_recipes(mode: str) -> None:
     assert made["paper"].flow_first
     assert not made["fast"].flow_first
     assert (made["paper"].anchor, made["released"].anchor) == ("initial", "last")
+    assert isinstance(made["released"].pose, ReleasedPoses) == (mode == "3d")
+    drawn = ReleasedSketch() if mode == "3d" else ReleasedSketch(bones=DETECTION_BONES, confidence=0.6, bounded=True)
+    assert isinstance(made["released"].tuner, PaperTuning)
+    assert (made["released"].tuner.sketch, made["released"].tuner.mode) == (drawn, mode)
+    assert Refiner.paper(reading="end").pose.reading == "end" != made["paper"].pose.reading
     assert Refiner.fast().cycles == Refiner.paper().cycles == 1
