@@ -66,6 +66,13 @@ def same(a: Tracks, b: Tracks) -> bool:
     return arrays and worlds[0] == worlds[1] and rest[0] == rest[1]
 
 
+def test_a_frame_lies_in_the_shot_of_the_last_cut_up_to_it() -> None:
+    tracks = some(RAGGED, frames=TIMELINE)
+    assert tracks.shot(tracks.frames).tolist() == [0] * 7
+    # A cut at a frame that was left out (3), one at a frame that was not (9), and one after all of them.
+    assert tracks.with_(cuts=(9, 3, 20)).shot(tracks.frames).tolist() == [0, 0, 1, 1, 1, 2, 2]
+
+
 # --- rows ----------------------------------------------------------------------------------------------------------
 
 

@@ -212,12 +212,12 @@ def test_what_is_absent_counts_as_zero_and_has_no_slope() -> None:
 
 def test_nothing_is_tied_across_a_cut() -> None:
     xyz = numbers(FRAMES, PEOPLE, JOINTS, 3)
-    cuts = torch.tensor((False, False, True, False))
+    shot = torch.tensor((0, 0, 1, 1))
     moved = xyz.clone()
     moved[2:] += 10
     for term in (terms.position, terms.acceleration):
-        assert torch.allclose(term(xyz, setting(cut=cuts)), term(moved, setting(cut=cuts)))
-    assert setting(cut=cuts).joined[:, 0].tolist() == [True, False, True]
+        assert torch.allclose(term(xyz, setting(shot=shot)), term(moved, setting(shot=shot)))
+    assert setting(shot=shot).joined[:, 0].tolist() == [True, False, True]
 
 
 def test_an_image_twice_as_large_has_the_same_energy() -> None:

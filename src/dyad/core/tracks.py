@@ -207,6 +207,13 @@ class Tracks:
         """A copy with some fields replaced."""
         return replace(self, **changes)
 
+    def shot(self, frames: Tensor) -> Tensor:
+        """The shot (…) that frames lie in, by number: how many cuts come up to them.
+
+        Nobody is followed, and no flow read, from one shot to the next. A cut may lie on a frame that was left out.
+        """
+        return torch.searchsorted(torch.tensor(sorted(self.cuts), dtype=torch.int64), frames, right=True)
+
     def window(self, start: int | None = None, stop: int | None = None) -> Window:
         """Dense (T, P, J, ·) view of the processed frames with start ≤ index < stop."""
         keep = torch.ones(len(self.frames), dtype=torch.bool)

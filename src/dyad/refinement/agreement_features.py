@@ -60,9 +60,7 @@ class Scene:
         there = torch.isfinite(seen).all(-1) & (window.xyz[..., 2] > 0) & ~planar[..., None]
         judged = xy if flat else torch.where(there[..., None], seen, xy)
         other = torch.where(there[..., None], seen if flat else xy, torch.nan)
-        cuts = torch.searchsorted(tracks.frames, torch.tensor(tracks.cuts, dtype=torch.int64))
-        cut = np.zeros(len(tracks.frames), bool)
-        cut[cuts[cuts < len(cut)].numpy()] = True
+        shot = tracks.shot(tracks.frames)
         return cls(
             tracks.skeleton,
             window,
@@ -70,7 +68,7 @@ class Scene:
             other.numpy().astype(np.float32),
             apparent_height(tracks, judged).numpy().astype(np.float32),
             window.times.numpy(),
-            cut,
+            (torch.diff(shot, prepend=shot[:1]) > 0).numpy(),
             (int(tracks.camera.size[0]), int(tracks.camera.size[1])),
         )
 

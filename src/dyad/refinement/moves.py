@@ -54,7 +54,7 @@ class Moves:
         # People behind the camera do not appear, whatever the projection says.
         xy = xy if flat else torch.where(window.xyz[..., 2:] > 0, xy, torch.nan)
         xy = xy.float()
-        cut = torch.isin(window.frames[1:], window.frames.new_tensor(tracks.cuts))
+        cut = tracks.shot(window.frames).diff() > 0
         second = torch.where(cut[:, None, None, None], torch.nan, xy[1:])
         confidence = torch.minimum(window.confidence[:-1], window.confidence[1:]).nan_to_num()
         depth = None if flat else window.xyz[:-1, ..., 2]

@@ -124,9 +124,8 @@ class PoseRefiner:
     def problem(self, tracks: Tracks, flows: Flows) -> tuple[Problem, State, Tensor | None]:
         """What is solved for tracks: the problem, where it starts, and what was taken off the points (T, P, 1, 3)."""
         window, flat = tracks.window(), self.mode == "2d"
-        setting = Setting.of(
-            window.present, window.times, tracks.camera.size, cut=torch.isin(tracks.frames, _cuts(tracks)), flat=flat
-        )
+        shot = tracks.shot(window.frames)
+        setting = Setting.of(window.present, window.times, tracks.camera.size, shot=shot, flat=flat)
         xy, xyz, root = window.xy.double(), window.xyz.double(), None
         known = torch.isfinite(xy).all(-1)
         seen = torch.where(known, torch.nan_to_num(window.confidence.double()), 0.0)
@@ -196,12 +195,6 @@ def _root(xyz: Tensor, joint: int) -> Tensor:
     """Each pose's root (T, P, 1, 3), or the middle of its joints where the root is unknown."""
     root = xyz[:, :, joint, None]
     return torch.where(root.isfinite(), root, xyz.nanmean(2, keepdim=True))
-
-
-def _cuts(tracks: Tracks) -> Tensor:
-    """The first processed frame of each shot: a cut may lie on a frame that was left out."""
-    at = torch.searchsorted(tracks.frames, torch.tensor(tracks.cuts, dtype=torch.int64))
-    return tracks.frames[at[at < len(tracks.frames)]]
 
 
 def _columns(tracks: Tracks) -> Tensor:
