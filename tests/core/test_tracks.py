@@ -2,6 +2,7 @@ import json
 import math
 import struct
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -206,6 +207,13 @@ def test_windows_side_by_side_are_one_window(seen: set[tuple[int, int]], low: in
 
 
 # --- verbs ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["focal", "centre", "distortion"])
+def test_one_camera_sees_all_frames(name: str) -> None:
+    several = replace(CAMERA, **{name: getattr(CAMERA, name).expand(7, 1, 1, -1)})
+    with pytest.raises(BadInput, match=r"one camera .* sees all frames, got shapes .*\(7, 1, 1, .*tracks of its own"):
+        some(RAGGED, frames=TIMELINE).with_(camera=several)
 
 
 def test_reprojection_is_that_of_the_camera() -> None:

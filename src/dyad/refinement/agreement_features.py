@@ -84,11 +84,10 @@ class Scene:
 def apparent_height(tracks: Tracks, xy: torch.Tensor) -> torch.Tensor:
     """How tall (T, P) px people would be if they stood upright, from 3D or else from joints xy (T, P, J, 2) px."""
     window = tracks.window()
-    focal = tracks.camera.focal.double().reshape(-1, 2)[:, 1].mean()
     tall = stature(window.xyz.double(), tracks.skeleton)
     if not len(tall):
         return tall
-    solid = focal * tall.nanmedian(0).values / window.xyz[..., 2].double().clamp(min=0.1).nanmean(-1)
+    solid = tracks.camera.focal[1] * tall.nanmedian(0).values / window.xyz[..., 2].double().clamp(min=0.1).nanmean(-1)
     low, high = (torch.where(xy.isfinite(), xy, s * torch.inf) for s in (1, -1))
     extent = (high.amax(2) - low.amin(2)).amax(-1)
     told = stature(xy, tracks.skeleton)

@@ -61,8 +61,7 @@ class Moves:
         height = None
         if depth is not None:
             tall = stature(window.xyz, tracks.skeleton).nanmedian(0).values
-            focal = tracks.camera.focal.float().reshape(-1, 2)[:, 1].mean()
-            height = focal * tall / depth.nanmean(-1)
+            height = tracks.camera.focal[1].float() * tall / depth.nanmean(-1)
         return cls(
             first=xy[:-1],
             second=second,
