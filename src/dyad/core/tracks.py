@@ -89,6 +89,18 @@ class Window(NamedTuple):
     xyz: Tensor
     sigma: Tensor
 
+    @property
+    def seen(self) -> Tensor:
+        """How well each joint is seen (T, P, J), 0..1: by its confidence.
+
+        Of a person in a frame with neither 2D nor confidence nobody says what is hidden: all joints count as seen,
+        unless the row was filled.
+        """
+        sure = self.confidence.nan_to_num()
+        told = torch.isfinite(self.xy).all(-1) | (sure > 0)
+        silent = self.present & ~self.filled & ~told.any(-1)
+        return torch.where(silent[..., None], 1.0, sure)
+
 
 @dataclass(frozen=True)
 class Tracks:

@@ -47,7 +47,8 @@ class Moves:
     def of(cls, tracks: Tracks, *, flat: bool = False, start: int | None = None, stop: int | None = None) -> Self:
         """Between all consecutive frames that were processed, start ≤ index < stop; nobody moves across a hard cut.
 
-        Joints are where the 3D ones appear, or with `flat` where the 2D ones are. A confidence that is missing is 0.
+        Joints are where the 3D ones appear, or with `flat` where the 2D ones are, and as sure as they are seen: see
+        `Window.seen`.
         """
         window = tracks.window(start, stop)
         xy = window.xy if flat else tracks.camera.project(window.xyz)
@@ -56,7 +57,7 @@ class Moves:
         xy = xy.float()
         cut = tracks.shot(window.frames).diff() > 0
         second = torch.where(cut[:, None, None, None], torch.nan, xy[1:])
-        confidence = torch.minimum(window.confidence[:-1], window.confidence[1:]).nan_to_num()
+        confidence = torch.minimum(window.seen[:-1], window.seen[1:])
         depth = None if flat else window.xyz[:-1, ..., 2]
         height = None
         if depth is not None:

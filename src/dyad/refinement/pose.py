@@ -129,8 +129,7 @@ class PoseRefiner:
         xy, xyz, root = window.xy.double(), window.xyz.double(), None
         known = torch.isfinite(xy).all(-1)
         seen = torch.where(known, torch.nan_to_num(window.confidence.double()), 0.0)
-        # Whoever gives no 2D joints cannot say how well they are seen.
-        clear = torch.where(known, seen, (~window.filled)[..., None].double())
+        clear = window.seen.double()
         view, cameras = Flat() if flat else Perspective(tracks.camera), None
         if self.weak_camera and not flat:
             root = _root(xyz, tracks.skeleton.index(tracks.skeleton.root))
