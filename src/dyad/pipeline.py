@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 import torch
 
-from dyad import __version__
 from dyad.core.detections import Detections
 from dyad.core.errors import BadUsage
 from dyad.core.memory import give_back_memory
@@ -28,7 +27,7 @@ from dyad.refinement.alternate import Refined, Refiner
 from dyad.refinement.disagreement import Disagreement
 from dyad.refinement.inputs import tracks_on
 from dyad.refinement.pose import Dimensions, PoseRefiner
-from dyad.refinement.stage_files import described, digest, weights_of
+from dyad.refinement.stage_files import weights_of
 from dyad.stages import FLOW, LIFTING, make_detector
 from dyad.stages.flow import ITERATIONS, make_flow
 from dyad.stages.lifting import GeometricLifter
@@ -220,19 +219,6 @@ class Refinement:
             "agreement": agreement.account(refined.tracks),
             "cost_ratio": round(1 + (sum(seconds.values()) - estimate) / base, 3) if base else None,
         }
-
-    def key(self) -> str:
-        """A digest of whose flow it is and of what is done with it."""
-        inner = self.estimator.estimator if isinstance(self.estimator, ShrunkFlow) else self.estimator
-        side = self.estimator.longest if isinstance(self.estimator, ShrunkFlow) else None
-        names = ("iterations", "padding", "half", "warm")
-        policy = [f"side {side}", *(f"{name} {getattr(inner, name, None)}" for name in names)]
-        weights = weights_of(self.estimator)
-        path = Path(self.name)
-        files = sorted(path.iterdir()) if path.is_dir() else [path] if path.is_file() else []
-        stated = [f"{file.name} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in files]
-        parts = (*policy, *weights, *weights.values(), *stated)
-        return digest(__version__, self.name, described(self.refiner), *parts)
 
     @classmethod
     def default(

@@ -23,11 +23,10 @@ from dyad.estimates.sheet import OWN
 from dyad.export.flow_folder import FLOW_FILES, write_flow_folder
 from dyad.export.video import clip_writer
 from dyad.pipeline import FLOW, FLOW_SIDE, OnFrame, OnStage, Pipeline, Progress, Refinement, Watch, people_of
-from dyad.refinement.inputs import digest_of, is_tracks, video_of
+from dyad.refinement.inputs import is_tracks, video_of
 from dyad.refinement.pose import Dimensions
-from dyad.refinement.stage_files import digest
 from dyad.result import Coverage, Result, account_of, finished, notes_of
-from dyad.resuming import STAGES, resuming
+from dyad.resuming import STAGES, refining, resuming
 from dyad.stages.motion import CameraMotion
 from dyad.stages.pieces import LENGTH, Elsewhere, Pieces
 from dyad.viewer.overlay import overlay_writer
@@ -104,7 +103,7 @@ def run(
     refinement = Refinement.default(flow=flow, device=device, advice=OWN) if refine else None
     folder = None if output is None else ready_folder(output, source)
     finding = options | {"max_people": max_people, "key_interval": key_interval, "piece": piece}
-    rest = parts | {"height": height, "refinement": refinement and refinement.key()}
+    rest = parts | {"height": height, "flow": refinement}
     keys = None if folder is None else resuming(folder, source, video, finding=finding, rest=rest, asked=resume)
     if folder is not None and keys is not None:
         if resume and (done := finished(folder, keys.whole)) is not None:
@@ -208,7 +207,7 @@ def refine(
         device=device,
     )
     folder = None if output is None else ready_folder(output, *inputs)
-    key = "" if folder is None else digest(digest_of(source), digest_of(loaded), refinement.key())
+    key = "" if folder is None else refining(source, loaded, refinement, asked=resume)
     stages = None if folder is None else folder / STAGES
     if folder is not None and resume:
         done = finished(folder, key, names=FLOW_FILES if save_flow else ())

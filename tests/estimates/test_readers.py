@@ -421,6 +421,11 @@ def test_our_own_tracks(tmp_path: Path) -> None:
     assert not read_people(tmp_path, camera=CAMERA, detections=tmp_path).advice.lifted
     assert torch.equal(people.tracks().xyz, real.xyz)
     assert [len(d) for d in people.detections()] == [2] * FRAMES
+    # A cut at a frame that was left out is one before the next.
+    sparse = real[real.frame % 2 == 0].with_(frames=real.frames[::2], times=real.times[::2], cuts=(3,))
+    sparse.save(tmp_path / "sparse.npz")
+    cut = [d.frame for d in read_people(tmp_path / "sparse.npz", camera=CAMERA).detections() if d.cut]
+    assert cut == [4]
     with pytest.raises(BadInput, match="px"):
         read_people(tmp_path, camera=Camera.guess((100, 100)))
     with pytest.raises(BadUsage, match="formats"):

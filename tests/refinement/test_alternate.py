@@ -207,6 +207,17 @@ def test_cuts_and_people_who_come_and_go(world: Swing, given: Tracks) -> None:
     assert (apart[tracks.frame >= 2] < 5e-3).all()
 
 
+def test_a_cut_at_a_frame_that_was_left_out(world: Swing, given: Tracks) -> None:
+    """Of every second frame of a video that is cut before its frame 3."""
+    estimator = Watched(Given(dict(enumerate(world.flows))))
+    kept = (given.frame % 2 == 0, given.frames % 2 == 0)
+    tracks = given[kept[0]].with_(frames=given.frames[kept[1]], times=given.times[kept[1]], cuts=(3,))
+    refiner = replace(Refiner.fast(cycles=0), tuner=Nothing())
+    refined = refiner(world.video.selected(every=2), tracks, estimator)
+    assert estimator.asked == [(0, 2), (4, 6), (6, 8)]
+    assert not refined.flows[1].known.any()
+
+
 def test_a_cut_that_only_the_video_shows() -> None:
     world = swing(10, cut=5)
     estimator = Watched(poor(world))

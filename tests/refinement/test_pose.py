@@ -224,6 +224,13 @@ def test_gaps_absent_joints_and_cuts() -> None:
     assert asked == [where for where in range(11) if where != 6]
 
 
+def test_no_flow_is_read_across_a_cut_at_a_frame_that_was_left_out() -> None:
+    exact = scene(frames=5, people=1)
+    tracks = exact.truth.with_(frame=2 * exact.truth.frame, frames=2 * exact.truth.frames, cuts=(5,))
+    problem, _ = prepared(PoseRefiner(), tracks, exact.flows)
+    assert problem.setting.joined[:, 0].tolist() == [True, True, False, True]
+
+
 def test_what_is_before_a_cut_does_not_move_what_is_after() -> None:
     exact = scene(people=1)
     given = noisy(exact.truth).with_(cuts=(6,))

@@ -219,7 +219,8 @@ class _Run:
             for first, second in _checked_pairs(self.video, tracks):
                 shelf.cuts += second.indices[second.cut].tolist()
                 chosen = wanted[done : done + len(first)].numpy() & ~second.cut
-                chosen &= ~np.isin(second.indices, tracks.cuts)
+                here, there = (tracks.shot(torch.from_numpy(chunk.indices)) for chunk in (first, second))
+                chosen &= (here == there).numpy()
                 if chosen.any():
                     flows = estimator(part(first, chosen), part(second, chosen))
                     for k, position in enumerate((done + np.flatnonzero(chosen)).tolist()):

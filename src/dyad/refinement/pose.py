@@ -138,14 +138,12 @@ class PoseRefiner:
     def problem(self, tracks: Tracks, flows: Flows) -> tuple[Problem, State, Tensor | None]:
         """What is solved for tracks: the problem, where it starts, and what was taken off the points (T, P, 1, 3)."""
         window, flat = tracks.window(), self.mode == "2d"
-        setting = Setting.of(
-            window.present, window.times, tracks.camera.size, cut=torch.isin(tracks.frames, _cuts(tracks)), flat=flat
-        )
+        shot = tracks.shot(window.frames)
+        setting = Setting.of(window.present, window.times, tracks.camera.size, shot=shot, flat=flat)
         xy, xyz, root = window.xy.double(), window.xyz.double(), None
         known = torch.isfinite(xy).all(-1)
         seen = torch.where(known, torch.nan_to_num(window.confidence.double()), 0.0)
-        # Whoever gives no 2D joints cannot say how well they are seen.
-        clear = torch.where(known, seen, (~window.filled)[..., None].double())
+        clear = window.seen.double()
         view, cameras = Flat() if flat else Perspective(tracks.camera), None
         if self.weak_camera and not flat:
             root = _root(xyz, tracks.skeleton.index(tracks.skeleton.root))
@@ -223,12 +221,6 @@ def _standing(camera: Camera, points: Tensor, xy: Tensor, root: Tensor) -> Tenso
     found = torch.cat(fits).view_as(root)
     ahead = found.isfinite().all(-1, keepdim=True) & (found[..., 2:] > 0)
     return torch.where(ahead, found, root)
-
-
-def _cuts(tracks: Tracks) -> Tensor:
-    """The first processed frame of each shot: a cut may lie on a frame that was left out."""
-    at = torch.searchsorted(tracks.frames, torch.tensor(tracks.cuts, dtype=torch.int64))
-    return tracks.frames[at[at < len(tracks.frames)]]
 
 
 def _columns(tracks: Tracks) -> Tensor:

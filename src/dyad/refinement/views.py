@@ -34,7 +34,8 @@ class Perspective:
     """A camera that is given and stays: points in m in its axes.
 
     Attributes:
-        camera: one for the whole video, or one a frame: its focal length, centre and lens then begin with (T, 1, 1).
+        camera: one for the whole video, as tracks have it, or one a frame: its focal length, centre and lens then
+            begin with (T, 1, 1). Tracks take no such camera, so that only who writes a `Problem` of their own has it.
     """
 
     camera: Camera
