@@ -95,11 +95,11 @@ def _onnx(weights: tuple[str, ...], device: torch.device, **policy: Any) -> Dete
 
 
 DETECTORS: dict[str, Callable[..., Detector]] = {"blazepose": _blazepose, "transformers": _transformers, "onnx": _onnx}
-# Networks that `flow.make_flow` takes weights of; weights go by the same names unless called otherwise.
 FLOW = "raft-small-people"
 """The flow network that is used unless another is named; it comes with Dyad."""
 LIFTING = "lifting"
 """The weights of the lifting network that is used unless others are named; they come with Dyad."""
+# Networks that `flow.make_flow` takes weights of; weights go by the same names unless called otherwise.
 FLOW_MODELS = (FLOW, "raft-small", "raft-basic", "gma")
 
 
