@@ -27,6 +27,7 @@ from dyad.result import Coverage, Result, account_of, finished, notes_of
 from dyad.resuming import STAGES, resuming
 from dyad.stages.motion import CameraMotion
 from dyad.stages.pieces import LENGTH, Elsewhere, Pieces
+from dyad.stages.weights_used import detector_weights, flow_weights, lifter_weights
 from dyad.viewer.overlay import overlay_writer
 from dyad.viewer.report import EMBED_LIMIT, write_report
 
@@ -137,7 +138,10 @@ def run(
     asked = options | {k: v if v is None or isinstance(v, str) else type(v).__name__ for k, v in named.items()}
     asked |= {"frames": [frames.start, frames.stop] if frames else None}
     asked |= {"height": height, "every": every, "max_people": max_people, "key_interval": key_interval}
-    result = _write(result, folder, video, watch, asked | {"refine": refine}, key=keys.whole if keys else "")
+    used = detector_weights(detector, weights, thorough=thorough) | lifter_weights(lifter)
+    used |= flow_weights(flow) if refine else {}
+    asked |= {"refine": refine}
+    result = _write(result, folder, video, watch, asked, weights=used, key=keys.whole if keys else "")
     if keys is not None:
         keys.end()
     return result
@@ -224,7 +228,7 @@ def refine(
             write_flow_folder(folder, refined.flows, sorted(refined.flows.places), frames, times)
     asked = {"recipe": recipe, "mode": mode, "cycles": cycles, "flow": refinement.name, "device": device}
     asked |= {"detector": "", "detections": detections is not None}
-    result = _write(result, folder, video, watch, asked, key=key)
+    result = _write(result, folder, video, watch, asked, weights=flow_weights(flow), key=key)
     shutil.rmtree(stages, ignore_errors=True)
     return result
 
@@ -279,7 +283,16 @@ def load(folder: str | PathLike[str]) -> Tracks:
     return Tracks.load(Path(folder))
 
 
-def _write(result: Result, folder: Path, video: Video, watch: Watch, asked: dict[str, Any], *, key: str) -> Result:
+def _write(
+    result: Result,
+    folder: Path,
+    video: Video,
+    watch: Watch,
+    asked: dict[str, Any],
+    *,
+    weights: dict[str, Path],
+    key: str,
+) -> Result:
     with writing_to(folder), tempfile.TemporaryDirectory(prefix=".dyad-", dir=folder) as scratch:
         with watch.stage("write"):
             result.tracks.save(folder / "tracks.npz")
@@ -289,7 +302,7 @@ def _write(result: Result, folder: Path, video: Video, watch: Watch, asked: dict
             moved = f"about {100 * motion.typical:.2g} % of the image diagonal a frame"
             note = f"The camera moves ({moved}): positions are in the camera frame of each moment, not of the room."
             result = replace(result, notes=[*result.notes, note])
-        account = account_of(result, video, asked, moving=motion.moving, key=key)
+        account = account_of(result, video, asked, weights=weights, moving=motion.moving, key=key)
         with watch.stage("write"):
             # The page holds the copy of the clip, or, where that is too large, names it: only then it is kept.
             if copy.stat().st_size > EMBED_LIMIT:

@@ -190,7 +190,7 @@ def bench_flow_command(
     data: Path,
     model: str | None = None,
     weights: Path | None = None,
-    iterations: int = 32,
+    iterations: int | None = None,
     device: Device = "auto",
     threads: Threads = None,
     json: Json = False,
@@ -206,16 +206,17 @@ def bench_flow_command(
     weights
         A checkpoint: Dyad's own, or an original .pth.
     iterations
-        How often the network corrects its flow.
+        How often the network updates its flow; what its weights are made for if not given, or 20.
     """
-    from dyad.bench.flow import bench_flow, load_flow_network
+    from dyad.bench.flow import bench_flow, load_with_iterations
     from dyad.core.errors import BadUsage
     from dyad.pipeline import pick_device
 
-    if iterations < 1:
+    if iterations is not None and iterations < 1:
         raise BadUsage(f"--iterations takes a number of 1 or more, got {iterations}")
     use_threads(threads)
-    network = load_flow_network(model, weights)
+    network, usual = load_with_iterations(model, weights)
+    iterations = usual if iterations is None else iterations
     with progress() as told:
         scores = bench_flow(data, network=network, iterations=iterations, device=pick_device(device), progress=told)
     report(scores, json)
