@@ -243,8 +243,10 @@ def open_video(
     every: int = 1,
 ) -> Video:
     """The video that the options mean, with its camera."""
-    if sum(option is not None for option in (camera, focal, fov)) > 1:
-        raise BadUsage("give one of --camera, --focal and --fov, got several")
+    given = [f"--{name} {value}" for name, value in (("focal", focal), ("fov", fov)) if value is not None]
+    given += [] if camera is None else ["a --camera" if isinstance(camera, Camera) else f"--camera {camera}"]
+    if len(given) > 1:
+        raise BadUsage(f"give one of --camera, --focal and --fov, got {' and '.join(given)}")
     if isinstance(source, Video):
         if (camera, focal, fov, frames) != (None, None, None, None) or every != 1:
             raise BadUsage("a Video has its camera and its frames already: give them to it, not beside it")
