@@ -14,6 +14,7 @@ from dyad.cli.console import Device, Json, Thorough, Threads, print_line, progre
 
 if TYPE_CHECKING:
     from dyad.core.camera import Camera
+    from dyad.core.video import Video
     from dyad.workfolder import Result
 
 StoredOnly = Annotated[
@@ -85,7 +86,7 @@ def bench_mupots_command(
     Parameters
     ----------
     data
-        Folder with TSxx_374px.mp4 and TSxx.npz.
+        Folder with TSxx_374px.mp4 and TSxx.npz, or the data set as it is distributed (docs/datasets.md has both).
     """
     from dyad.bench.mupots import bench_mupots
     from dyad.bench.mupots_parts import own_parts
@@ -94,7 +95,7 @@ def bench_mupots_command(
 
     with progress() as told:
 
-        def pipeline(path: Path, *, camera: "Camera") -> "Result":
+        def pipeline(path: "Path | Video", *, camera: "Camera | None") -> "Result":
             return run(path, camera=camera, thorough=thorough, device=device, progress=told)
 
         parts = own_parts(pick_device(device))
