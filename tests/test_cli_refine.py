@@ -212,6 +212,7 @@ def test_run_with_refinement(
 ) -> None:
     truth = Tracks.load(folder / "truth")
     monkeypatch.setitem(DETECTORS, "blazepose", lambda weights, device, **policy: OracleDetector(truth))
+    monkeypatch.setattr("dyad.workfolder.flow_weights", lambda flow: {"flow": Path(flow)})
     words = ("run", folder / "clip.mp4", "--frames", "2:12", "--focal", "150", "--json")
     ended = dyad(*words, "--refine", "--flow", folder / "flow.npz", "-o", tmp_path / "on")
     assert ended.status == 0, ended.err
@@ -220,8 +221,10 @@ def test_run_with_refinement(
     assert told["refinement"]["cost_ratio"] > 1
     assert {"detect", "lift", "flow", "pose", "tune"} <= set(told["seconds"])
     assert contents(tmp_path / "on") == WRITTEN
+    assert set(told["weights"]) == {"lifting.safetensors", "flow"}
     ended = dyad(*words, "-o", tmp_path / "off")
     assert "refinement" not in json.loads(ended.out)
+    assert "flow" not in json.loads(ended.out)["weights"]
     assert not torch.equal(Tracks.load(tmp_path / "on").xyz, Tracks.load(tmp_path / "off").xyz)
 
 

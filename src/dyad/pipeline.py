@@ -28,7 +28,7 @@ from dyad.refinement.disagreement import Disagreement
 from dyad.refinement.inputs import tracks_on
 from dyad.refinement.pose import Dimensions, PoseRefiner
 from dyad.refinement.stage_files import weights_of
-from dyad.stages import FLOW, LIFTING, make_detector
+from dyad.stages import FLOW, LIFTING, make_detector, refuse_options
 from dyad.stages.flow import ITERATIONS, make_flow
 from dyad.stages.lifting import GeometricLifter
 from dyad.stages.lifting_learned import make_lifter
@@ -150,9 +150,11 @@ class Pipeline:
             raise BadUsage(f"the height is a person's stature in metres, 0.4 to 2.6, got {height}")
         if key_interval is not None and not 0 <= key_interval < math.inf:
             raise BadUsage(f"the key interval is a number of seconds, 0 for every frame, got {key_interval}")
+        policy = {"thorough": thorough, "max_people": max_people, "key_interval": key_interval}
         if isinstance(detector, str):
-            policy = {"thorough": thorough, "max_people": max_people, "key_interval": key_interval}
             detector = make_detector(detector, weights, pick_device(device), **policy)
+        else:
+            refuse_options(weights, **policy)
         if tracker is None:
             tracker = PoseTracker(max_people=max_people)
         elif max_people is not None:

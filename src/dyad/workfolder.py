@@ -29,6 +29,7 @@ from dyad.result import Coverage, Result, account_of, finished, notes_of
 from dyad.resuming import STAGES, refining, resuming
 from dyad.stages.motion import CameraMotion
 from dyad.stages.pieces import LENGTH, Elsewhere, Pieces
+from dyad.stages.weights_used import detector_weights, flow_weights, lifter_weights
 from dyad.viewer.overlay import overlay_writer
 from dyad.viewer.report import EMBED_LIMIT, write_report
 
@@ -142,7 +143,10 @@ def run(
     asked = options | {k: v if v is None or isinstance(v, str) else type(v).__name__ for k, v in named.items()}
     asked |= {"frames": [frames.start, frames.stop] if frames else None}
     asked |= {"height": height, "every": every, "max_people": max_people, "key_interval": key_interval}
-    result = _write(result, folder, video, watch, asked | {"refine": refine}, key=keys.whole if keys else "")
+    used = detector_weights(detector, weights, thorough=thorough) | lifter_weights(lifter)
+    used |= flow_weights(flow) if refine else {}
+    asked |= {"refine": refine}
+    result = _write(result, folder, video, watch, asked, weights=used, key=keys.whole if keys else "")
     if keys is not None:
         keys.end()
     return result
@@ -230,7 +234,7 @@ def refine(
             write_flow_folder(folder, refined.flows, sorted(refined.flows.places), frames, times)
     asked = {"recipe": recipe, "mode": mode, "cycles": cycles, "flow": refinement.name, "device": device}
     asked |= {"detector": "", "detections": detections is not None}
-    result = _write(result, folder, video, watch, asked, key=key)
+    result = _write(result, folder, video, watch, asked, weights=flow_weights(flow), key=key)
     shutil.rmtree(stages, ignore_errors=True)
     return result
 
@@ -245,8 +249,10 @@ def open_video(
     every: int = 1,
 ) -> Video:
     """The video that the options mean, with its camera."""
-    if sum(option is not None for option in (camera, focal, fov)) > 1:
-        raise BadUsage("give one of --camera, --focal and --fov, got several")
+    given = [f"--{name} {value}" for name, value in (("focal", focal), ("fov", fov)) if value is not None]
+    given += [] if camera is None else ["a --camera" if isinstance(camera, Camera) else f"--camera {camera}"]
+    if len(given) > 1:
+        raise BadUsage(f"give one of --camera, --focal and --fov, got {' and '.join(given)}")
     if isinstance(source, Video):
         if (camera, focal, fov, frames) != (None, None, None, None) or every != 1:
             raise BadUsage("a Video has its camera and its frames already: give them to it, not beside it")
@@ -285,7 +291,16 @@ def load(folder: str | PathLike[str]) -> Tracks:
     return Tracks.load(Path(folder))
 
 
-def _write(result: Result, folder: Path, video: Video, watch: Watch, asked: dict[str, Any], *, key: str) -> Result:
+def _write(
+    result: Result,
+    folder: Path,
+    video: Video,
+    watch: Watch,
+    asked: dict[str, Any],
+    *,
+    weights: dict[str, Path],
+    key: str,
+) -> Result:
     with writing_to(folder), tempfile.TemporaryDirectory(prefix=".dyad-", dir=folder) as scratch:
         with watch.stage("write"):
             result.tracks.save(folder / "tracks.npz")
@@ -295,7 +310,7 @@ def _write(result: Result, folder: Path, video: Video, watch: Watch, asked: dict
             moved = f"about {100 * motion.typical:.2g} % of the image diagonal a frame"
             note = f"The camera moves ({moved}): positions are in the camera frame of each moment, not of the room."
             result = replace(result, notes=[*result.notes, note])
-        account = account_of(result, video, asked, moving=motion.moving, key=key)
+        account = account_of(result, video, asked, weights=weights, moving=motion.moving, key=key)
         with watch.stage("write"):
             # The page holds the copy of the clip, or, where that is too large, names it: only then it is kept.
             if copy.stat().st_size > EMBED_LIMIT:

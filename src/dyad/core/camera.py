@@ -74,7 +74,10 @@ class Camera:
 
     @classmethod
     def from_file(cls, path: str | PathLike[str]) -> "Camera":
-        """Read a TOML file with `size`, `focal`, `centre` (px) and optionally `distortion` (k1 k2 p1 p2 k3)."""
+        """Read a TOML file with `size` and `focal` (px, one number or two).
+
+        It may also give `centre` (px; the middle of the image if not) and `distortion` (k1 k2 p1 p2 k3).
+        """
         try:
             fields = tomllib.loads(Path(path).read_text(encoding="utf-8"))
         except OSError as error:
@@ -104,7 +107,8 @@ class Camera:
             source = fields.get("source", "given")
         except (KeyError, TypeError, ValueError, OverflowError, RuntimeError) as error:
             raise BadInput(
-                f"a camera needs size = [w, h], focal = [fx, fy] and centre = [cx, cy] in px: {one_line(error)}"
+                "a camera needs size = [w, h] and focal, one number or [fx, fy], in px; centre = [cx, cy] and "
+                f"distortion = [k1, k2, p1, p2, k3] if known: {one_line(error)}"
             ) from error
         if min(width, height) > 0:
             check_size(width, height, "the camera")

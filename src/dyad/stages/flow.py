@@ -44,7 +44,7 @@ class NetworkFlow:
         network: called with two batches of images (N, 3, H, W), 0..1, whose sides are multiples of 8 px; used as it
             is, not copied, and put on the device and into eval mode.
         iterations: how often the network updates its flow.
-        padding: where rows are added to make sides multiples of 8 px: `sintel` above and below, `kitti` above only.
+        padding: where rows are added to make sides multiples of 8 px: `sintel` above and below, `kitti` below only.
         batch: most pairs at once; as many as a gigabyte or so bears if None.
         warm: whether a pair starts from where the flow of the last one leads, if its first image is that one's second;
             pairs then go one by one. Those that lead back in time start from nothing, and nothing starts from them.
