@@ -8,17 +8,9 @@ import torch
 from torch import Tensor
 
 from dyad.core.flow import Flow
-from dyad.core.skeleton import LSP14, Skeleton
+from dyad.core.skeleton import LSP14, POSETRACK17
 from dyad.refinement.moves import Moves
 from dyad.refinement.target_paper import DETECTION_BONES, ReleasedSketch
-
-DETECTED = Skeleton.of_names(
-    (
-        "nose", "head_bottom", "head_top", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow",
-        "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle",
-        "right_ankle",
-    )
-)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +43,7 @@ def detections(fixture: dict[str, Tensor], xy: Tensor) -> Moves:
     return Moves(
         first=xy[:-1, None],
         second=xy[1:, None],
-        skeleton=DETECTED,
+        skeleton=POSETRACK17,
         confidence=torch.minimum(score[:-1], score[1:])[:, None],
     )
 

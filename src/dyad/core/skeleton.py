@@ -266,3 +266,19 @@ BLAZEPOSE33 = Skeleton.from_tree(
     "left_ankle<left_knee right_ankle<right_knee left_heel<left_ankle right_heel<right_ankle "
     "left_foot_index<left_heel right_foot_index<right_heel",
 )
+OPENPOSE18 = Skeleton.from_tree(
+    "openpose18",
+    "nose<neck neck right_shoulder<neck right_elbow<right_shoulder right_wrist<right_elbow left_shoulder<neck "
+    "left_elbow<left_shoulder left_wrist<left_elbow right_hip<neck right_knee<right_hip right_ankle<right_knee "
+    "left_hip<neck left_knee<left_hip left_ankle<left_knee right_eye<nose left_eye<nose right_ear<right_eye "
+    "left_ear<left_eye",
+)
+"""OpenPose's model COCO, which 3DPW's authors ran; its neck is the middle of the shoulders."""
+POSETRACK17 = Skeleton.from_tree(
+    "posetrack17",
+    "nose<neck neck head_top<nose left_ear<nose right_ear<nose left_shoulder<neck right_shoulder<neck "
+    "left_elbow<left_shoulder right_elbow<right_shoulder left_wrist<left_elbow right_wrist<right_elbow "
+    "left_hip<left_shoulder right_hip<right_shoulder left_knee<left_hip right_knee<right_hip left_ankle<left_knee "
+    "right_ankle<right_knee",
+)
+"""PoseTrack18's joints in the files' order, which DCPose finds too; what the files call head_bottom is the neck."""

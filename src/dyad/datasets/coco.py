@@ -31,7 +31,7 @@ FARTHEST = 1e6
 """px; coordinates beyond it are no places in an image."""
 
 # Other names of joints that skeletons here call differently.
-_ALIASES = {"thorax": "neck", "mid_hip": "pelvis", "root": "pelvis"}
+_ALIASES = {"thorax": "neck", "head_bottom": "neck", "mid_hip": "pelvis", "root": "pelvis"}
 _FACE = ("nose", "left_eye", "right_eye", "left_ear", "right_ear", "head_top")
 # Data sets keep annotations in a folder of their own, with the images beside that folder.
 _ANNOTATION_FOLDERS = ("annotations", "json")

@@ -39,11 +39,11 @@ POSE_BONES: Bones = (
 """What the released code draws of 3D poses, in its order: later bones over earlier ones."""
 DETECTION_BONES: Bones = (
     ("head_top", "nose"),
-    ("nose", "head_bottom"),
-    ("head_bottom", "left_shoulder"),
+    ("nose", "neck"),
+    ("neck", "left_shoulder"),
     ("left_shoulder", "left_elbow"),
     ("left_elbow", "left_wrist"),
-    ("head_bottom", "right_shoulder"),
+    ("neck", "right_shoulder"),
     ("right_shoulder", "right_elbow"),
     ("right_elbow", "right_wrist"),
     ("left_shoulder", "left_hip"),
