@@ -317,7 +317,7 @@ def _read(path: Path, content: dict[str, Any], where: Images, *, keep_missing: b
     if missing:
         _LOG.info("%s: %d of its %d images are not on disk", path, missing, len(images))
     kept = tuple(image for image in images if image.present or keep_missing)
-    skeleton = COCO17 if joints == COCO17.names else Skeleton.of_names(joints, path.stem)
+    skeleton = COCO17 if joints == COCO17.names else Skeleton.of_names(joints, path.stem, "clicked")
     return CocoFile(path, joints, kept, missing, skeleton)
 
 

@@ -48,7 +48,7 @@ _PARENTS = {
     "right_foot": "right_ankle",
     "right_toe": "right_foot",
 }
-MPI28 = Skeleton("mpi28", tuple(_PARENTS), tuple(_PARENTS.values()))
+MPI28 = Skeleton("mpi28", tuple(_PARENTS), tuple(_PARENTS.values()), "captured")
 TRAIN_SIZE = (2048, 2048)
 _SLOW = frozenset({"S1/Seq1", "S7/Seq1", "S7/Seq2", "S8/Seq1", "S8/Seq2"})
 """Train sequences of 25 frames a second; the others have 50."""

@@ -50,7 +50,7 @@ _PARENTS = {
     "left_hand": "left_wrist",
     "right_hand": "right_wrist",
 }
-SMPL24 = Skeleton("smpl24", tuple(_PARENTS), tuple(_PARENTS.values()))
+SMPL24 = Skeleton("smpl24", tuple(_PARENTS), tuple(_PARENTS.values()), "captured")
 
 
 def read_3dpw(folder: str | Path, *, split: str | None = None) -> Iterator[Clip]:

@@ -21,6 +21,7 @@ _POINTS = Skeleton.of_names(
         "right_shoulder", "left_shoulder", "left_elbow", "left_wrist", "neck", "nose", "head_top",
     ),
     "posetrack15",
+    "clicked",
 )  # fmt: skip
 
 

@@ -20,20 +20,24 @@ OPENPOSE25 = Skeleton.from_tree(
     "openpose25",
     f"{_ARMS} pelvis<neck right_hip<pelvis right_knee<right_hip right_ankle<right_knee left_hip<pelvis "
     f"left_knee<left_hip left_ankle<left_knee {_FACE} {_TOES}",
+    "clicked",
 )
-"""OpenPose's model BODY_25."""
+"""OpenPose's model BODY_25: learnt from clicks; its pelvis is the middle of the hips, its neck of the shoulders."""
 
 _COCO = " ".join(
     f"{joint}<{parent}" if parent else joint for joint, parent in zip(COCO17.names, COCO17.parent_names, strict=True)
 )
-WHOLEBODY23 = Skeleton.from_tree("wholebody23", f"{_COCO} {_TOES}")
+WHOLEBODY23 = Skeleton.from_tree("wholebody23", f"{_COCO} {_TOES}", "clicked")
 """The body and the feet of COCO-WholeBody, whose other 110 points are of face and hands."""
 HALPE26 = Skeleton.from_tree(
     "halpe26",
     f"{_COCO} head_top<nose neck<nose pelvis<neck left_big_toe<left_ankle right_big_toe<right_ankle "
     "left_small_toe<left_ankle right_small_toe<right_ankle left_heel<left_ankle right_heel<right_ankle",
+    "clicked",
 )
-"""AlphaPose's body; its list of 136 goes on with face and hands."""
+"""AlphaPose's body, whose pelvis and neck are the middles of hips and shoulders; its list of 136 goes on with face and
+hands.
+"""
 
 SPIN24 = Skeleton.from_tree(
     "spin24",

@@ -166,7 +166,7 @@ class AveragePrecision:
         use = Skeleton.of_names(self.joints).indices(*names)
         scores = found.scores.double().numpy()
         best = np.argsort(-scores, kind="stable")[: self.most]
-        xy = found.convert(Skeleton.of_names(names)).xy.double().numpy()[best]
+        xy = found.convert(Skeleton.of_names(names, source="clicked")).xy.double().numpy()[best]
         true_xy = np.array([p.xy for p in people], dtype=np.float64).reshape(-1, len(self.joints), 2)[:, use]
         boxes = np.array([p.box for p in people], dtype=np.float64).reshape(-1, 4)
         area = area_of(boxes, np.array([p.area for p in people], dtype=np.float64) if self.outlined else None)
