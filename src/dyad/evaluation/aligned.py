@@ -33,11 +33,6 @@ def pa_errors(truth: ArrayLike, predicted: ArrayLike) -> NDArray[np.float64]:
     return absolute_errors(truth, procrustes(truth, predicted))
 
 
-def pa_rigid_errors(truth: ArrayLike, predicted: ArrayLike) -> NDArray[np.float64]:
-    """(N,J) m after each pose was turned and moved onto its true one, its size kept."""
-    return absolute_errors(truth, procrustes(truth, predicted, scale=False))
-
-
 def scaled(truth: ArrayLike, predicted: ArrayLike) -> NDArray[np.float64]:
     """The predicted poses (…,J,3), each times the factor that brings it nearest to its true one.
 
