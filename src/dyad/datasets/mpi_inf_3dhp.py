@@ -14,8 +14,9 @@ import torch
 from dyad.core.camera import Camera
 from dyad.core.clip import Clip
 from dyad.core.errors import BadInput, about
+from dyad.core.ordering import natural
 from dyad.core.skeleton import MUPOTS17, Skeleton
-from dyad.datasets.reading import FARTHEST, chosen, natural, numbers, read_hdf5, read_mat, video_at
+from dyad.datasets.reading import FARTHEST, chosen, numbers, read_hdf5, read_mat, video_at
 from dyad.datasets.truth import fitted_camera, truth_tracks
 
 _PARENTS = {

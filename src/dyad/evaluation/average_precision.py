@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 
 from dyad.core.detections import Detections
 from dyad.core.skeleton import COCO17, Skeleton
-from dyad.evaluation.boxes import area_of, box_of
+from dyad.evaluation.boxes import area_of
 from dyad.evaluation.oks import oks, sigmas
+from dyad.geometry.boxes import box_of
 
 _LIMBS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 CROWDPOSE_JOINTS = (
