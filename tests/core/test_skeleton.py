@@ -1,11 +1,12 @@
 import itertools
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
 from dyad.core.errors import BadInput
-from dyad.core.skeleton import BLAZEPOSE33, BODY17, COCO17, LSP14, MUPOTS17, Skeleton
+from dyad.core.skeleton import BLAZEPOSE33, BODY17, COCO17, LSP14, MUPOTS17, OPENPOSE18, POSETRACK17, Skeleton
 
 ALL = (BODY17, COCO17, MUPOTS17, LSP14, BLAZEPOSE33)
 PAIRS = list(itertools.product(ALL, ALL))
@@ -183,8 +184,26 @@ def test_nobody_converts_to_nobody(source: Skeleton, target: Skeleton) -> None:
 
 
 def test_json_and_back() -> None:
-    for skeleton in ALL:
+    for skeleton in (*ALL, OPENPOSE18, POSETRACK17, replace(COCO17, source="unknown")):
         assert Skeleton.from_json(skeleton.to_json()) == skeleton
+
+
+def test_a_file_that_does_not_say_where_joints_come_from_is_known_by_their_names() -> None:
+    for skeleton in ALL:
+        said = skeleton.to_json()
+        assert said.pop("source") == (
+            "clicked" if skeleton in CLICKED else "unknown" if skeleton is LSP14 else "captured"
+        )
+        assert Skeleton.from_json(said) == skeleton
+        assert Skeleton.of_names(skeleton.names).source == skeleton.source
+    assert Skeleton.of_names(("left_eye", "pelvis")).source == "unknown"
+    assert Skeleton.of_names(("left_eye", "pelvis"), source="clicked").source == "clicked"
+
+
+def test_who_states_no_source_is_not_adapted() -> None:
+    values = poses(COCO17)
+    hips = replace(COCO17, source="unknown").convert(values, BODY17)[:, BODY17.indices("left_hip", "right_hip")]
+    assert torch.equal(hips, values[:, COCO17.indices("left_hip", "right_hip")])
 
 
 @pytest.mark.parametrize(
@@ -203,6 +222,12 @@ def test_json_and_back() -> None:
 def test_what_is_no_skeleton_is_refused(names: tuple[str, ...], parents: tuple[str, ...], words: str) -> None:
     with pytest.raises(BadInput, match=words):
         Skeleton("odd", names, parents)
+
+
+@pytest.mark.parametrize("source", ["drawn", None, 3, ["clicked"], ""])
+def test_a_source_that_there_is_not_is_refused(source: object) -> None:
+    with pytest.raises(BadInput, match="clicked, captured, unknown"):
+        Skeleton.from_json(BODY17.to_json() | {"source": source})
 
 
 @pytest.mark.parametrize("fields", [{}, {"name": "x"}, {"name": "x", "names": 3, "parents": []}, None, [], "body17"])

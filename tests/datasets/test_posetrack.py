@@ -4,13 +4,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from dyad.core.errors import BadInput
-from dyad.datasets.posetrack import POSETRACK17, find_posetrack_clips, posetrack_split, read_posetrack
+from dyad.core.skeleton import POSETRACK17
+from dyad.datasets.posetrack import find_posetrack_clips, posetrack_split, read_posetrack
+from dyad.estimates.reading import read_people
 
 NAME = "000342_mpii_test"
 BASE = 10003420000
+KEYPOINTS = [{"neck": "head_bottom"}.get(name, name) for name in POSETRACK17.names]
+"""As the files name them."""
 
 
 def joints(person: int, frame: int) -> np.ndarray:
@@ -48,7 +53,7 @@ def content(annotations: list[dict[str, Any]], **changes: Any) -> dict[str, Any]
         for frame in (3, 0, 1, 2)
     ]
     images[2] |= {"ignore_regions_x": [[0, 20, 20, 0]], "ignore_regions_y": [[0, 0, 10, 10]]}
-    category = {"id": 1, "name": "person", "keypoints": list(POSETRACK17.names), "skeleton": [[16, 14]]}
+    category = {"id": 1, "name": "person", "keypoints": KEYPOINTS, "skeleton": [[16, 14]]}
     return {"images": images, "annotations": annotations, "categories": [category], **changes}
 
 
@@ -94,6 +99,18 @@ def test_the_clip_has_truth_for_labelled_frames_only(tmp_path: Path) -> None:
     assert clip.truth.xyz.isnan().all()
 
 
+def test_an_estimate_of_the_same_joints_is_judged_on_all_that_are_labelled(tmp_path: Path) -> None:
+    write(tmp_path, content(TWO))
+    clip = next(posetrack_split(tmp_path)).clip()
+    demo = {"image_path": "000001.jpg", "candidates": [{"keypoints": joints(4, 1).tolist(), "det_score": 1.0}]}
+    path = tmp_path / "dcpose.json"
+    path.write_text(json.dumps({"Info": [demo]}))
+    found = read_people(path, camera=clip.truth.camera).rows.convert(clip.truth.skeleton)
+    labelled = clip.truth.confidence[0] > 0
+    assert int(labelled.sum()) == 15
+    assert torch.equal(found.xy[0, labelled], clip.truth.xy[0, labelled])
+
+
 def test_without_images_the_stated_size_is_needed(tmp_path: Path) -> None:
     write(tmp_path, content(TWO), pictures=3)
     (sequence,) = posetrack_split(tmp_path)
@@ -127,7 +144,7 @@ def test_a_region_may_have_a_bay(tmp_path: Path) -> None:
 def test_joints_come_by_name(tmp_path: Path) -> None:
     order = np.random.default_rng(3).permutation(17)
     keypoints = joints(4, 1)[order].ravel().tolist()
-    category = {"id": 1, "name": "person", "keypoints": [POSETRACK17.names[i] for i in order]}
+    category = {"id": 1, "name": "person", "keypoints": [KEYPOINTS[i] for i in order]}
     write(tmp_path, content([annotation(4, 1, keypoints=keypoints)], categories=[category]))
     known = joints(4, 1)
     (sequence,) = posetrack_split(tmp_path)

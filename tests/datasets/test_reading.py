@@ -7,7 +7,8 @@ from PIL import Image
 from scipy.io import savemat
 
 from dyad.core.errors import BadInput, BadUsage
-from dyad.datasets.reading import chosen, natural, numbers, read_json, read_mat, subfolders, video_at
+from dyad.core.ordering import natural
+from dyad.datasets.reading import chosen, numbers, read_json, read_mat, subfolders, video_at
 
 
 def test_numbers_come_as_float64_of_the_shape() -> None:

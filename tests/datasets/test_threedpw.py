@@ -7,9 +7,9 @@ from PIL import Image
 
 from dyad.core.camera import Camera
 from dyad.core.errors import BadInput, BadUsage
-from dyad.core.skeleton import BODY17
+from dyad.core.skeleton import BODY17, OPENPOSE18
 from dyad.datasets import read_dataset
-from dyad.datasets.threedpw import COCO18, SMPL24, read_3dpw, read_3dpw_detections
+from dyad.datasets.threedpw import SMPL24, read_3dpw, read_3dpw_detections
 
 from .walking import miss, out_of_camera, pixels, turned, walk
 
@@ -27,7 +27,7 @@ def sequence(frames: int = 5, people: int = 2) -> tuple[dict, np.ndarray]:
         world[frame] = out_of_camera(xyz[frame], poses[frame, :3, :3], poses[frame, :3, 3])
     valid = np.ones((people, frames), dtype=bool)
     valid[1, 2] = False
-    flat = pixels(CAMERA, walk(COCO18, frames=frames, people=people))
+    flat = pixels(CAMERA, walk(OPENPOSE18, frames=frames, people=people))
     scored = np.concatenate((flat, np.full((*flat.shape[:-1], 1), 0.8)), -1)
     scored[0, 0, 3] = 0
     content = {
@@ -90,8 +90,8 @@ def test_splits_images_and_detections(tmp_path: Path) -> None:
     assert found.shape == (2, 5, 18, 3)
     assert np.isnan(found[0, 0, 3, :2]).all()
     assert found[0, 0, 3, 2] == 0
-    assert found[1, 2, :, :2] == pytest.approx(pixels(CAMERA, walk(COCO18, frames=5, people=2))[2, 1])
-    assert COCO18.root == "neck"
+    assert found[1, 2, :, :2] == pytest.approx(pixels(CAMERA, walk(OPENPOSE18, frames=5, people=2))[2, 1])
+    assert OPENPOSE18.root == "neck"
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dyad.core.errors import BadInput, DyadError
-from dyad.core.skeleton import COCO17
+from dyad.core.skeleton import COCO17, POSETRACK17
 from dyad.estimates.reading import FORMATS, read_people
-from dyad.estimates.skeletons import OPENPOSE25, POSETRACK17
+from dyad.estimates.skeletons import OPENPOSE25
 from tests.estimates.making import CAMERA, mmpose_instance, relative, spots, truth, write
 
 FIXED = settings(

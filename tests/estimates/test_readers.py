@@ -8,10 +8,10 @@ import torch
 
 from dyad.core.camera import Camera
 from dyad.core.errors import BadInput, BadUsage
-from dyad.core.skeleton import BODY17, COCO17, LSP14, Skeleton
+from dyad.core.skeleton import BODY17, COCO17, LSP14, OPENPOSE18, POSETRACK17, Skeleton
 from dyad.core.tracks import Flag, Tracks
 from dyad.estimates.reading import own_people, read_people
-from dyad.estimates.skeletons import HALPE26, OPENPOSE18, OPENPOSE25, POSETRACK17, SPIN24, WHOLEBODY23
+from dyad.estimates.skeletons import HALPE26, OPENPOSE25, SPIN24, WHOLEBODY23
 from dyad.export.coco import coco_of_tracks, write_coco
 from tests.estimates.making import (
     CAMERA,

@@ -3,19 +3,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dyad.evaluation.boxes import area_of, box_of, iou, share_inside
+from dyad.evaluation.boxes import area_of, iou, share_inside
 
 boxes = st.tuples(*[st.floats(-100, 100)] * 2, *[st.floats(0.5, 80)] * 2).map(
     lambda b: (b[0], b[1], b[0] + b[2], b[1] + b[3])
 )
-
-
-def test_a_box_goes_round_the_known_joints() -> None:
-    xy = np.array([[[3.0, 4], [np.nan, 100], [1, 9]], [[np.nan, np.nan]] * 3])
-    box = box_of(xy)
-    assert box[0].tolist() == [1, 4, 3, 9]
-    assert np.isnan(box[1]).all()
-    assert box_of(np.zeros((0, 3, 2))).shape == (0, 4)
 
 
 def test_area_is_the_given_one_or_a_share_of_the_box() -> None:

@@ -14,7 +14,7 @@ from dyad.core.errors import BadInput
 from dyad.core.flow import Flow, Lazy
 from dyad.core.skeleton import LSP14
 from dyad.core.tracks import Tracks
-from dyad.evaluation.flow import FlowSums, endpoint_errors, flow_sums, joint_errors, kitti_outliers, score_flow
+from dyad.evaluation.flow import FlowSums, endpoint_errors, flow_sums, joint_errors, kitti_outliers
 
 W, H = 12, 8
 CAMERA = Camera.from_focal((W, H), 20.0)
@@ -144,7 +144,7 @@ def test_nothing_is_not_zero():
     assert scores.pixels == 0
     assert scores.joints == 0
     assert all(math.isnan(value) for name, value in asdict(scores).items() if name not in ("pixels", "joints"))
-    assert all(math.isnan(v) for n, v in asdict(score_flow([])).items() if n not in ("pixels", "joints"))
+    assert all(math.isnan(v) for n, v in asdict(FlowSums().scores()).items() if n not in ("pixels", "joints"))
 
 
 def test_other_sizes_are_refused():
@@ -216,14 +216,14 @@ def test_a_clip_is_scored_by_all_it_knows_and_each_flow_is_asked_for_once():
         asked.append(i)
         return Flow(flow[i].uv + torch.tensor([3.0, 4.0])[:, None, None])
 
-    scores = score_flow([(Clip(None, truth, flow=flow, masks=masks), Lazy(2, estimate))])
+    scores = flow_sums(Clip(None, truth, flow=flow, masks=masks), Lazy(2, estimate)).scores()
     assert asked == [0, 1]
     assert scores.epe == scores.epe_people == scores.epe_background == 5.0
     assert scores.epe_joints == pytest.approx(5.0)
     assert (scores.pixels, scores.joints) == (2 * H * W, 28)
-    perfect = score_flow([(Clip(None, truth, flow=flow, masks=masks), flow)])
+    perfect = flow_sums(Clip(None, truth, flow=flow, masks=masks), flow).scores()
     assert perfect.epe == perfect.epe_joints == perfect.fl_all == 0.0
     assert perfect.under_1px == perfect.covered == 1.0
-    joints_only = score_flow([(Clip(None, truth), flow)])
+    joints_only = flow_sums(Clip(None, truth), flow).scores()
     assert joints_only.epe_joints == 0.0
     assert math.isnan(joints_only.epe)

@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dyad.core.errors import BadInput
-from dyad.core.skeleton import LSP14
-from dyad.evaluation.intervals import SHARES, interval_coverage, interval_coverage_by_group
+from dyad.evaluation.intervals import interval_coverage
 
 
 def drawn(seed: int, rows: int = 4000) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -64,17 +63,6 @@ def test_what_is_unknown_does_not_count() -> None:
 
 def test_perfect_is_covered_even_without_doubt() -> None:
     assert all(got[2:] == (1, 1, 1) for got in interval_coverage(*np.zeros((3, 5, 3))))
-
-
-def test_groups_of_joints() -> None:
-    truth, found, sigma = (v.reshape(-1, 14, 3) for v in drawn(0, 14 * 500))
-    sigma[:, LSP14.index("left_wrist")] *= 0.01
-    groups = {"wrists": LSP14.indices("left_wrist", "right_wrist"), "knees": LSP14.indices("left_knee", "right_knee")}
-    got = interval_coverage_by_group(truth, found, sigma, groups)
-    assert list(got) == ["wrists", "knees"]
-    assert got["knees"] == interval_coverage(*(v[:, groups["knees"]] for v in (truth, found, sigma)))
-    assert got["wrists"][2].x == pytest.approx(0.45, abs=0.04)
-    assert tuple(c.share for c in got["knees"]) == SHARES
 
 
 def test_nonsense_is_refused() -> None:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dyad.core.errors import BadInput
-from dyad.evaluation.points import Found, joints_found, mean_f1, pooled
+from dyad.evaluation.points import Found, joints_found
 from tests.evaluation.made_poses import poses
 
 SEEDS = st.integers(0, 10_000)
@@ -81,15 +81,6 @@ def test_scores_of_counts() -> None:
     assert np.isnan(Found(0, 0, 0).f1)
     assert Found(0, 3, 0).f1 == 0
     assert Found(0, 0, 3).f1 == 0
-
-
-def test_the_mean_over_frames_is_not_the_pooled_one() -> None:
-    seen = [Found(1, 0, 0), Found(0, 0, 9), Found(0, 0, 0)]
-    assert mean_f1(seen) == 0.5
-    assert pooled(seen) == Found(1, 0, 9)
-    assert pooled(seen).f1 == pytest.approx(2 / 11)
-    assert np.isnan(mean_f1([]))
-    assert pooled([]) == Found(0, 0, 0)
 
 
 def test_other_joints_are_refused() -> None:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dyad.core.errors import BadInput
-from dyad.evaluation.roots import RootFrame, average_precision_of_roots, mean_root_error
+from dyad.evaluation.roots import RootFrame, average_precision_of_roots
 
 SEEDS = st.integers(0, 10_000)
 
@@ -17,34 +17,6 @@ def frames(seed: int, count: int = 4) -> list[RootFrame]:
         found = np.concatenate((truth + generator.normal(size=truth.shape) * 0.2, generator.normal(size=(2, 3))))
         made.append(RootFrame(truth, found, generator.permutation(len(found)) + generator.random()))
     return made
-
-
-def test_mrpe_by_hand() -> None:
-    got = mean_root_error([[0.0, 0.0, 4.0], [1.0, 0.0, 2.0]], [[0.3, 0.0, 4.4], [1.0, -0.1, 2.0]])
-    assert got == pytest.approx((0.3, 0.15, 0.05, 0.2, 1.0))
-
-
-def test_mrpe_of_missing_unknown_and_nobody() -> None:
-    nothing = [np.nan] * 3
-    got = mean_root_error([[0.0, 0.0, 4.0], [1.0, 0.0, 2.0], nothing], [[0.0, 0.0, 5.0], nothing, [0.0, 0.0, 0.0]])
-    assert got == pytest.approx((1.0, 0.0, 0.0, 1.0, 0.5))
-    assert np.isnan(mean_root_error(np.zeros((0, 3)), np.zeros((0, 3)))).all()
-    nobody = mean_root_error([[0.0, 0.0, 4.0]], [nothing])
-    assert np.isnan(nobody.distance)
-    assert nobody.found == 0
-
-
-@given(SEEDS, st.floats(0.1, 10))
-def test_mrpe_moves_with_nothing_and_scales_with_the_unit(seed: int, factor: float) -> None:
-    generator = np.random.default_rng(seed)
-    truth, found = generator.normal(size=(2, 6, 3))
-    base = mean_root_error(truth, found)
-    assert mean_root_error(truth + 1, found + 1) == pytest.approx(base)
-    assert mean_root_error(found, truth) == pytest.approx(base)
-    assert mean_root_error(factor * truth, factor * found)[:4] == pytest.approx(tuple(factor * v for v in base[:4]))
-    assert mean_root_error(truth, truth + np.array([3, 0, 4])) == pytest.approx((5, 3, 0, 4, 1))
-    order = generator.permutation(6)
-    assert mean_root_error(truth[order], found[order]) == pytest.approx(base)
 
 
 def test_ap_by_hand() -> None:

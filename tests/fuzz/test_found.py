@@ -18,10 +18,11 @@ from dyad.core.camera import Camera
 from dyad.core.detection_files import load_detections
 from dyad.core.errors import BadInput
 from dyad.core.flow_files import read_flow, read_png16
+from dyad.core.ordering import natural
 from dyad.core.tracks import Tracks
 from dyad.datasets import read_dataset
 from dyad.datasets.mat_check import check_mat
-from dyad.datasets.reading import natural, numbers, read_hdf5, read_mat
+from dyad.datasets.reading import numbers, read_hdf5, read_mat
 from dyad.datasets.safe_pickle import read_object_npz, read_pickled
 from dyad.estimates.contents import open_contents
 from dyad.models.checkpoints import Checkpoint

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dyad.geometry.filtering import gaussian_smooth, weighted_median
+from dyad.geometry.filtering import gaussian_smooth, to_nearest, weighted_median
 
 
 def uneven(count: int, seed: int = 0) -> torch.Tensor:
@@ -114,3 +114,12 @@ def test_the_median_is_over_time_and_ignores_missing_values() -> None:
     # One weight a row, in an array that is as high as it is wide.
     assert weighted_median(values, torch.tensor([9.0, 1.0, 1.0]))[0] == 1.0
     assert torch.isnan(weighted_median(values[:0], torch.ones(0))).all()
+
+
+def test_the_nearest_time_that_counts_may_lie_before_or_after() -> None:
+    times = torch.tensor([0.0, 1.0, 2.0, 4.0, 5.0, 7.0])
+    seen = torch.tensor([False, True, False, False, True, False])
+    assert to_nearest(times, seen).tolist() == [1.0, 0.0, 1.0, 1.0, 0.0, 2.0]
+    assert to_nearest(times, ~seen).tolist() == [0.0, 1.0, 0.0, 0.0, 1.0, 0.0]
+    assert to_nearest(times, times == 4.0).tolist() == [4.0, 3.0, 2.0, 0.0, 1.0, 3.0]
+    assert to_nearest(times, times < 0).tolist() == [torch.inf] * 6

@@ -2,10 +2,11 @@
 
 import torch
 
+from dyad.geometry.looking import toward
 from dyad.models.gcn import directed_affinity, joint_hops
 from dyad.models.joints import BODY17, positions
 from dyad.models.lifting import GraphBlock, LiftingNetwork
-from dyad.models.sight import CONFIDENCE, JOINT_FEATURES, sight, toward, turned, turned_back
+from dyad.models.sight import CONFIDENCE, JOINT_FEATURES, sight, turned, turned_back
 
 PELVIS = positions(("pelvis",), BODY17)[0]
 
@@ -25,8 +26,8 @@ def rays(xyz: torch.Tensor) -> torch.Tensor:
 
 def test_the_virtual_axes_follow_the_ray() -> None:
     middle = torch.tensor(((0.0, 0.0), (0.5, -0.3), (-2.0, 1.0)))
-    turn = toward(middle)
     ray = torch.nn.functional.normalize(torch.cat((middle, torch.ones(3, 1)), -1), dim=-1)
+    turn = toward(ray)
     torch.testing.assert_close(turn @ torch.tensor((0.0, 0.0, 1.0)), ray)
     torch.testing.assert_close(turn @ turn.mT, torch.eye(3).expand(3, 3, 3))
     vectors = torch.randn(3, 5, 3)

@@ -8,9 +8,8 @@ import torch
 from torch import Tensor
 
 from dyad.core.flow import Flow
-from dyad.core.skeleton import LSP14
+from dyad.core.skeleton import LSP14, POSETRACK17
 from dyad.refinement.moves import Moves
-from dyad.refinement.released import DETECTIONS
 from dyad.refinement.target_paper import ReleasedSketch
 
 
@@ -44,7 +43,7 @@ def detections(fixture: dict[str, Tensor], xy: Tensor) -> Moves:
     return Moves(
         first=xy[:-1, None],
         second=xy[1:, None],
-        skeleton=DETECTIONS,
+        skeleton=POSETRACK17,
         confidence=torch.minimum(score[:-1], score[1:])[:, None],
     )
 

@@ -120,6 +120,7 @@ def test_sigma_knows_the_distance_the_joint_and_the_camera() -> None:
     guess = Camera.from_focal(CAMERA.size, 900.0, source="guess")
     guessed = GeometricLifter()(people_at(places, times, camera=guess))
     assert (guessed.sigma[..., 2] > 1.5 * found.sigma[..., 2]).all()
+    assert torch.equal(guessed.sigma[..., :2], found.sigma[..., :2])
     told = GeometricLifter(height=STATURE)(people_at(places, times))
     assert (told.sigma[..., 2] < found.sigma[..., 2]).all()
     doubted = people_at(places, times)

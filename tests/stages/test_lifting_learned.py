@@ -1,5 +1,6 @@
 """Lifting by a network: mirror images, windows, frame rates and gaps; then metres, floors, cuts, and who is nobody."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from dyad.core.camera import Camera
+from dyad.core.camera import GUESSED_FOCAL_SPREAD, Camera
 from dyad.core.errors import BadInput, BadUsage, MissingWeights
 from dyad.core.skeleton import BODY17
 from dyad.core.tracks import Tracks
@@ -163,6 +164,17 @@ def test_known_height_gives_metres() -> None:
     free = LearnedLifter(Knowing(people))(tracks(*people))
     assert 0.9 < float((free.xyz[..., 2] / torch.cat(people)[..., 2]).median()) < 1.02
     assert free.sigma[..., 2].mean() > 1.7 * found.sigma[..., 2].mean()
+
+
+def test_a_guessed_focal_length_blurs_the_depth_and_not_the_place_across_the_view() -> None:
+    xyz = walker(20)
+    seen = tracks(xyz)
+    guess = replace(seen.camera, source="guess")
+    known, guessed = (LearnedLifter(Knowing([xyz]))(t) for t in (seen, seen.with_(camera=guess)))
+    assert torch.equal(known.xyz, guessed.xyz)
+    assert torch.equal(known.sigma[..., :2], guessed.sigma[..., :2])
+    added = (guessed.sigma[..., 2].square() - known.sigma[..., 2].square()).sqrt()
+    torch.testing.assert_close(added, GUESSED_FOCAL_SPREAD * known.xyz[..., 2], rtol=1e-3, atol=1e-3)
 
 
 def test_short_gaps_are_filled_and_long_ones_stay() -> None:

@@ -10,7 +10,7 @@ from dyad.core.flow import Flow
 from dyad.core.pairs import pairs, part
 from dyad.core.protocols import FlowEstimator
 from dyad.core.video import Chunk, Video
-from dyad.evaluation.flow import FlowSums, score_flow
+from dyad.evaluation.flow import FlowSums, flow_sums
 from dyad.stages.oracle_flow import FlowNoise, OracleFlow
 
 W, H = 160, 120
@@ -34,7 +34,7 @@ def test_without_noise_it_scores_perfectly_in_any_chunks():
     oracle: FlowEstimator = OracleFlow.of(clip)
     for n in (1, 2, 100):
         found = [flow for first, second in pairs(video, n, across_cuts=True) for flow in oracle(first, second)]
-        scores = score_flow([(clip, found)])
+        scores = flow_sums(clip, found).scores()
         assert (scores.epe, scores.fl_all, scores.covered, scores.under_1px) == (0, 0, 1, 1)
     assert oracle.copy() is oracle
 

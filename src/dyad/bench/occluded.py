@@ -12,11 +12,11 @@ from dyad.bench.predictions import find_tracks, pick
 from dyad.core.errors import BadInput
 from dyad.core.tracks import Tracks
 from dyad.datasets.threedpw import read_3dpw_detections
-from dyad.evaluation.boxes import box_of
 from dyad.evaluation.comparison import Comparison
 from dyad.evaluation.occlusion import most_overlapped, overlap_with_others
 from dyad.evaluation.protocols import Protocol
 from dyad.evaluation.scores import plain_values, pooled, score
+from dyad.geometry.boxes import box_of
 
 Boxes = Callable[[int], NDArray[np.float64]]
 """Boxes (n,4) px of everyone detected at a position among a clip's frames."""

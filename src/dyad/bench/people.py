@@ -15,10 +15,11 @@ from dyad.bench.plain import plain
 from dyad.core.detections import Detections
 from dyad.core.protocols import Detector
 from dyad.core.skeleton import Skeleton
-from dyad.evaluation.boxes import area_of, box_of, iou, share_inside
+from dyad.evaluation.boxes import area_of, iou, share_inside
 from dyad.evaluation.matching import match
 from dyad.evaluation.oks import oks, sigma_of, sigmas
 from dyad.evaluation.pose3d import median_error
+from dyad.geometry.boxes import box_of
 
 HEIGHT_EDGES = (0.0, 80.0, 160.0, 320.0, np.inf)
 OVERLAP_EDGES = (0.0, 0.1, 0.3, 1.01)

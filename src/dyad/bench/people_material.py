@@ -42,7 +42,7 @@ def find_albums(folder: str | Path, *, every: int = EVERY) -> Iterator[Album]:
     try:
         for file in find_coco(folder):
             pictures = (Picture(str(image.path), partial(Video, image.path), image.people) for image in file.images)
-            skeleton = Skeleton.of_names(file.joints, file.path.stem)
+            skeleton = Skeleton.of_names(file.joints, file.path.stem, file.skeleton.source)
             yield Album(str(file.path.relative_to(folder)), skeleton, tuple(pictures))
     except BadInput:
         # Clips alone are enough; what is wrong with a file there is worth a word in any case.

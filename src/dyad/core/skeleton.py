@@ -2,12 +2,17 @@
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
 
 from dyad.core.errors import BadInput
+
+Source = Literal["clicked", "captured", "unknown"]
+"""Where a skeleton's joints come from, which says what its hips, pelvis and neck are (docs/joints.md). `clicked`: by
+people on photographs, or by a network that learnt from them; `captured`: fitted to motion capture, or of a body model;
+`unknown`: neither is known, and nothing is adapted."""
 
 # How a joint that a skeleton lacks follows from joints that it has: the first recipe whose parts exist counts. A recipe
 # is linear, so that it holds in 2D and in 3D alike. Head-top weights: the vertex lies 13 cm above the line between the
@@ -66,29 +71,33 @@ _LOWERED = {
         "neck": -_DOWN,
     }
     for side, other in (("left", "right"), ("right", "left"))
-}
+} | {"pelvis": {"left_hip": 0.5 * (1 + _DOWN), "right_hip": 0.5 * (1 + _DOWN), "neck": -_DOWN}}
 
 
 def _adapted(source: "Skeleton", target: "Skeleton") -> dict[str, dict[str, float]]:
-    """Recipes for joints whose names mean other points in the target. Who has eyes and no pelvis was clicked or learnt
-    from clicks; who has a pelvis and no eyes is from motion capture; of others nothing is known.
-    """
-    clicked, captured = (
-        [has in each.names and lacks not in each.names for each in (source, target)]
-        for has, lacks in (("left_eye", "pelvis"), ("pelvis", "left_eye"))
-    )
-    if clicked[0] and captured[1]:
-        return _RAISED
-    return _LOWERED if captured[0] and clicked[1] else {}
+    """Recipes for joints whose names mean other points in the target."""
+    ways = {("clicked", "captured"): _RAISED, ("captured", "clicked"): _LOWERED}
+    return ways.get((source.source, target.source), {})
+
+
+def _guessed(names: tuple[str, ...]) -> Source:
+    """What a list of names tells: eyes are clicked, and who clicks them does not click a pelvis; else the reverse."""
+    eyes, pelvis = "left_eye" in names, "pelvis" in names
+    return "unknown" if eyes == pelvis else "clicked" if eyes else "captured"
 
 
 @dataclass(frozen=True)
 class Skeleton:
-    """Names of joints in the order of an array's joint dimension, each with its parent ("" for the root)."""
+    """Names of joints in the order of an array's joint dimension, each with its parent ("" for the root).
+
+    Attributes:
+        source: where the joints come from. Between clicked and captured ones hips, pelvis and neck are adapted.
+    """
 
     name: str
     names: tuple[str, ...]
     parent_names: tuple[str, ...]
+    source: Source = "unknown"
 
     def __post_init__(self) -> None:
         if len(set(self.names)) != len(self.names):
@@ -105,27 +114,37 @@ class Skeleton:
                     f"skeleton {self.name!r}: bones run in a circle through {sorted({*self.names} - reached)}"
                 )
             reached |= children
+        if self.source not in get_args(Source):
+            known = ", ".join(get_args(Source))
+            raise BadInput(f"the joints of skeleton {self.name!r} should be {known}, got {str(self.source)[:80]!r}")
 
     @classmethod
-    def of_names(cls, names: tuple[str, ...], name: str = "custom") -> "Skeleton":
-        """A skeleton without bones, for a file that only names its keypoints."""
-        return cls(name, tuple(names), ("",) * len(names))
+    def of_names(cls, names: tuple[str, ...], name: str = "custom", source: Source | None = None) -> "Skeleton":
+        """A skeleton without bones, for a file that only names its keypoints.
+
+        source: None takes eyes without a pelvis for clicked, a pelvis without eyes for captured joints.
+        """
+        return cls(name, tuple(names), ("",) * len(names), _guessed(names) if source is None else source)
 
     @classmethod
-    def from_tree(cls, name: str, tree: str) -> "Skeleton":
+    def from_tree(cls, name: str, tree: str, source: Source = "unknown") -> "Skeleton":
         """A skeleton from "joint<parent joint<parent …", where a root stands alone."""
         pairs = [word.partition("<") for word in tree.split()]
-        return cls(name, tuple(p[0] for p in pairs), tuple(p[2] for p in pairs))
+        return cls(name, tuple(p[0] for p in pairs), tuple(p[2] for p in pairs), source)
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> "Skeleton":
+        """What `to_json` gave; without `source`, as in files of other hands, the names tell it. BadInput."""
         try:
-            return cls(str(fields["name"]), tuple(map(str, fields["names"])), tuple(map(str, fields["parents"])))
+            names = tuple(map(str, fields["names"]))
+            source = fields.get("source", _guessed(names))
+            return cls(str(fields["name"]), names, tuple(map(str, fields["parents"])), source)
         except (KeyError, TypeError) as error:
             raise BadInput(f"a skeleton needs name, names and parents, got {str(fields)[:200]!r}") from error
 
     def to_json(self) -> dict[str, Any]:
-        return {"name": self.name, "names": list(self.names), "parents": list(self.parent_names)}
+        names, parents = list(self.names), list(self.parent_names)
+        return {"name": self.name, "names": names, "parents": parents, "source": self.source}
 
     def __len__(self) -> int:
         return len(self.names)
@@ -235,6 +254,7 @@ BODY17 = Skeleton.from_tree(
     "left_ankle<left_knee spine<pelvis neck<spine nose<neck head_top<nose left_shoulder<neck "
     "left_elbow<left_shoulder left_wrist<left_elbow right_shoulder<neck right_elbow<right_shoulder "
     "right_wrist<right_elbow",
+    "captured",
 )
 COCO17 = Skeleton.from_tree(
     "coco17",
@@ -242,12 +262,14 @@ COCO17 = Skeleton.from_tree(
     "left_elbow<left_shoulder right_elbow<right_shoulder left_wrist<left_elbow right_wrist<right_elbow "
     "left_hip<left_shoulder right_hip<right_shoulder left_knee<left_hip right_knee<right_hip left_ankle<left_knee "
     "right_ankle<right_knee",
+    "clicked",
 )
 MUPOTS17 = Skeleton.from_tree(
     "mupots17",
     "head_top<head neck<spine right_shoulder<neck right_elbow<right_shoulder right_wrist<right_elbow "
     "left_shoulder<neck left_elbow<left_shoulder left_wrist<left_elbow right_hip<pelvis right_knee<right_hip "
     "right_ankle<right_knee left_hip<pelvis left_knee<left_hip left_ankle<left_knee pelvis spine<pelvis head<neck",
+    "captured",
 )
 LSP14 = Skeleton.from_tree(
     "lsp14",
@@ -265,4 +287,23 @@ BLAZEPOSE33 = Skeleton.from_tree(
     "right_thumb<right_wrist left_hip<left_shoulder right_hip<right_shoulder left_knee<left_hip right_knee<right_hip "
     "left_ankle<left_knee right_ankle<right_knee left_heel<left_ankle right_heel<right_ankle "
     "left_foot_index<left_heel right_foot_index<right_heel",
+    "clicked",
 )
+OPENPOSE18 = Skeleton.from_tree(
+    "openpose18",
+    "nose<neck neck right_shoulder<neck right_elbow<right_shoulder right_wrist<right_elbow left_shoulder<neck "
+    "left_elbow<left_shoulder left_wrist<left_elbow right_hip<neck right_knee<right_hip right_ankle<right_knee "
+    "left_hip<neck left_knee<left_hip left_ankle<left_knee right_eye<nose left_eye<nose right_ear<right_eye "
+    "left_ear<left_eye",
+    "clicked",
+)
+"""OpenPose's model COCO, which 3DPW's authors ran; its neck is the middle of the shoulders."""
+POSETRACK17 = Skeleton.from_tree(
+    "posetrack17",
+    "nose<neck neck head_top<nose left_ear<nose right_ear<nose left_shoulder<neck right_shoulder<neck "
+    "left_elbow<left_shoulder right_elbow<right_shoulder left_wrist<left_elbow right_wrist<right_elbow "
+    "left_hip<left_shoulder right_hip<right_shoulder left_knee<left_hip right_knee<right_hip left_ankle<left_knee "
+    "right_ankle<right_knee",
+    "clicked",
+)
+"""PoseTrack18's joints in the files' order, which DCPose finds too; what the files call head_bottom is the neck."""

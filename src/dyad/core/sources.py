@@ -1,6 +1,5 @@
 """Where a video's frames come from, other than a file: a folder of images, an array, anything with the same methods."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from dyad.core.decoding import read_image
 from dyad.core.errors import BadInput
+from dyad.core.ordering import natural
 from dyad.core.pixels import THUMBNAIL, over_black, resized
 from dyad.core.reports import DecodeReport
 from dyad.core.sizes import check_size
@@ -125,7 +125,7 @@ class FolderSource:
             seen = [p for p in self.path.iterdir() if not p.name.startswith(".")]
         except OSError as error:
             raise BadInput(f"cannot read the folder {path}: {error.strerror}") from error
-        self.files = sorted((p for p in seen if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()), key=_natural)
+        self.files = sorted((p for p in seen if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()), key=natural)
         if not self.files:
             raise BadInput(f"the folder {path} holds no images (PNG, JPEG and the like); a folder of frames is needed")
         self.size = read_image(self.files[0]).shape[1::-1]
@@ -146,9 +146,3 @@ class FolderSource:
                     "the images of a folder should all be of one size"
                 )
             yield StillFrame(index, index / self.fps, image)
-
-
-def _natural(path: Path) -> tuple[list[tuple[int, int | str]], str]:
-    parts = re.split(r"(\d+)", path.name.casefold())
-    # Digits and text never meet in a comparison: every part says first which it is.
-    return [(0, int(part)) if part.isdecimal() else (1, part) for part in parts], path.name

@@ -31,7 +31,7 @@ FARTHEST = 1e6
 """px; coordinates beyond it are no places in an image."""
 
 # Other names of joints that skeletons here call differently.
-_ALIASES = {"thorax": "neck", "mid_hip": "pelvis", "root": "pelvis"}
+_ALIASES = {"thorax": "neck", "head_bottom": "neck", "mid_hip": "pelvis", "root": "pelvis"}
 _FACE = ("nose", "left_eye", "right_eye", "left_ear", "right_ear", "head_top")
 # Data sets keep annotations in a folder of their own, with the images beside that folder.
 _ANNOTATION_FOLDERS = ("annotations", "json")
@@ -317,7 +317,7 @@ def _read(path: Path, content: dict[str, Any], where: Images, *, keep_missing: b
     if missing:
         _LOG.info("%s: %d of its %d images are not on disk", path, missing, len(images))
     kept = tuple(image for image in images if image.present or keep_missing)
-    skeleton = COCO17 if joints == COCO17.names else Skeleton.of_names(joints, path.stem)
+    skeleton = COCO17 if joints == COCO17.names else Skeleton.of_names(joints, path.stem, "clicked")
     return CocoFile(path, joints, kept, missing, skeleton)
 
 

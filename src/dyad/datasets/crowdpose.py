@@ -46,6 +46,7 @@ CROWDPOSE14 = Skeleton(
         "neck",
         "",
     ),
+    "clicked",
 )
 """The joints in the files' order. Their "head" is the top of the head."""
 

@@ -52,7 +52,7 @@ _PARENTS = {
     "right_hand": "right_wrist",
     "right_hand_end": "right_hand",
 }
-H36M32 = Skeleton("h36m32", tuple(_PARENTS), tuple(_PARENTS.values()))
+H36M32 = Skeleton("h36m32", tuple(_PARENTS), tuple(_PARENTS.values()), "captured")
 
 
 def check_pixels(studio: StudioCamera, xyz: NDArray[np.float64], xy: NDArray[np.float64], what: str) -> None:

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from dyad.core.clip import Clip
 from dyad.core.errors import BadInput, MissingExtra, one_line
+from dyad.core.ordering import natural
 from dyad.datasets.human36m_cameras import cameras_of_metadata, studio_camera
 from dyad.datasets.human36m_clip import check_pixels, clip_of
-from dyad.datasets.reading import natural, numbers, read_mat
+from dyad.datasets.reading import numbers, read_mat
 
 _POSES = ("MyPoseFeatures", "MyPoses")
 _SUFFIXES = (".cdf", ".cdf.mat")

@@ -12,8 +12,9 @@ import numpy as np
 from dyad.core.camera import Camera
 from dyad.core.clip import Clip
 from dyad.core.errors import BadInput, one_line
+from dyad.core.ordering import natural
 from dyad.core.skeleton import Skeleton
-from dyad.datasets.reading import FARTHEST, chosen, natural, numbers, read_json, video_at
+from dyad.datasets.reading import FARTHEST, chosen, numbers, read_json, video_at
 from dyad.datasets.truth import truth_tracks
 
 FPS = 30.0

@@ -14,8 +14,9 @@ import torch
 from dyad.core.camera import Camera
 from dyad.core.clip import Clip
 from dyad.core.errors import BadInput, about
+from dyad.core.ordering import natural
 from dyad.core.skeleton import MUPOTS17, Skeleton
-from dyad.datasets.reading import FARTHEST, chosen, natural, numbers, read_hdf5, read_mat, video_at
+from dyad.datasets.reading import FARTHEST, chosen, numbers, read_hdf5, read_mat, video_at
 from dyad.datasets.truth import fitted_camera, truth_tracks
 
 _PARENTS = {
@@ -48,7 +49,7 @@ _PARENTS = {
     "right_foot": "right_ankle",
     "right_toe": "right_foot",
 }
-MPI28 = Skeleton("mpi28", tuple(_PARENTS), tuple(_PARENTS.values()))
+MPI28 = Skeleton("mpi28", tuple(_PARENTS), tuple(_PARENTS.values()), "captured")
 TRAIN_SIZE = (2048, 2048)
 _SLOW = frozenset({"S1/Seq1", "S7/Seq1", "S7/Seq2", "S8/Seq1", "S8/Seq2"})
 """Train sequences of 25 frames a second; the others have 50."""

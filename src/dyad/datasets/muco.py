@@ -26,7 +26,7 @@ _ENDS = {
     "right_toe": "right_ankle",
     "left_toe": "left_ankle",
 }
-MUCO21 = Skeleton("muco21", (*MUPOTS17.names, *_ENDS), (*MUPOTS17.parent_names, *_ENDS.values()))
+MUCO21 = Skeleton("muco21", (*MUPOTS17.names, *_ENDS), (*MUPOTS17.parent_names, *_ENDS.values()), "captured")
 
 
 def read_muco(folder: str | Path, *, split: str | None = None) -> Iterator[Clip]:

@@ -69,7 +69,7 @@ def read_ochuman(path: str | Path, *, images: str | Path | None = None) -> CocoF
             found.append(CocoImage(place, people, number, size_of(entry), present=present))
         if not joints or not all(joints):
             raise ValueError("a joint has no name")
-        skeleton = Skeleton.of_names(joints, "ochuman19")
+        skeleton = Skeleton.of_names(joints, "ochuman19", "clicked")
     except MALFORMED as error:
         raise BadInput(f"{path} does not hold what ochuman.json holds: {fault(error)}") from error
     return CocoFile(path, joints, tuple(found), sum(not image.present for image in found), skeleton)

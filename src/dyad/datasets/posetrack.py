@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from dyad.core.camera import Camera
 from dyad.core.clip import Clip
 from dyad.core.errors import BadInput
-from dyad.core.skeleton import Skeleton
+from dyad.core.skeleton import POSETRACK17, Skeleton
 from dyad.core.sources import DEFAULT_FPS
 from dyad.core.tracks import Tracks
 from dyad.core.video import Video
@@ -29,28 +29,6 @@ from dyad.datasets.stills import Stills
 from dyad.datasets.truth import VISIBLE
 
 _LOG = logging.getLogger(__name__)
-
-_PARENTS = {
-    "nose": "head_bottom",
-    "head_bottom": "",
-    "head_top": "nose",
-    "left_ear": "nose",
-    "right_ear": "nose",
-    "left_shoulder": "head_bottom",
-    "right_shoulder": "head_bottom",
-    "left_elbow": "left_shoulder",
-    "right_elbow": "right_shoulder",
-    "left_wrist": "left_elbow",
-    "right_wrist": "right_elbow",
-    "left_hip": "left_shoulder",
-    "right_hip": "right_shoulder",
-    "left_knee": "left_hip",
-    "right_knee": "right_hip",
-    "left_ankle": "left_knee",
-    "right_ankle": "right_knee",
-}
-POSETRACK17 = Skeleton("posetrack17", tuple(_PARENTS), tuple(_PARENTS.values()))
-"""The joints in the files' order. Ears are never labelled; `head_bottom` is the upper end of the neck."""
 
 # A head's size in PCKh is 0.6 of its box's diagonal: near the length of MPII's head segment.
 _HEAD_OF_DIAGONAL = 0.6
@@ -64,8 +42,8 @@ class PoseTrackSequence:
         name: such as `000342_mpii_test`. files: F images; present: whether all of them are on disk.
         labelled: (F,) whether someone annotated the frame; the others say nothing of who is there.
         regions: F tuples of polygons (K,2) px; people inside were not annotated, and do not count.
-        frame: (N,) 0..F-1. person: (N,) identity. xy: (N,17,2) px, NaN where not labelled; the
-            files do not tell visible joints from hidden ones.
+        frame: (N,) 0..F-1. person: (N,) identity. xy: (N,17,2) px, NaN where not labelled, as ears
+            always are; the files do not tell visible joints from hidden ones.
         box: (N,4) px x0 y0 x1 y1, NaN where not given. head: (N,4) the same of the head.
         size: (width, height) px, None where the file does not say.
     """

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from dyad.core.camera import Camera
 from dyad.core.errors import BadInput, BadUsage, MissingExtra, one_line
+from dyad.core.ordering import natural
 from dyad.core.sources import IMAGE_SUFFIXES
 from dyad.core.video import Video
 from dyad.datasets.mat_check import check_mat
@@ -137,16 +138,6 @@ def subfolders(folder: str | Path, pattern: str, what: str) -> Iterator[Path]:
     if not found:
         raise BadInput(f"{folder} holds no {what}")
     yield from sorted(found, key=natural)
-
-
-def natural(path: Path) -> list[tuple[int, str]]:
-    """Key by which TS2 comes before TS10."""
-    # Not isdigit: it takes a superscript for a digit, and int does not.
-    return [
-        (int(part), "") if part.isdecimal() and len(part) < 1000 else (0, part)
-        for part in re.split(r"(\d+)", path.name)
-        if part
-    ]
 
 
 def chosen(split: str | None, splits: Sequence[str], name: str) -> tuple[str, ...]:

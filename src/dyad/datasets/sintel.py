@@ -17,7 +17,8 @@ from dyad.core.decoding import read_image
 from dyad.core.errors import BadInput
 from dyad.core.flow import Flow, inside
 from dyad.core.flow_files import read_flow
-from dyad.datasets.reading import chosen, natural
+from dyad.core.ordering import natural
+from dyad.datasets.reading import chosen
 from dyad.datasets.stills import present, still_clip
 
 FPS = 24.0

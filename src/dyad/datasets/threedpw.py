@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from dyad.core.camera import Camera
 from dyad.core.clip import Clip
 from dyad.core.errors import BadInput, about
-from dyad.core.skeleton import COCO17, Skeleton
+from dyad.core.skeleton import Skeleton
 from dyad.datasets.reading import FARTHEST, chosen, numbers, video_at
 from dyad.datasets.safe_pickle import read_pickle
 from dyad.datasets.truth import check_rotation, into_camera, truth_tracks
@@ -50,20 +50,7 @@ _PARENTS = {
     "left_hand": "left_wrist",
     "right_hand": "right_wrist",
 }
-SMPL24 = Skeleton("smpl24", tuple(_PARENTS), tuple(_PARENTS.values()))
-
-_OPENPOSE = (
-    "nose neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist right_hip right_knee "
-    "right_ankle left_hip left_knee left_ankle right_eye left_eye right_ear left_ear"
-)
-COCO18 = Skeleton(
-    "coco18",
-    tuple(_OPENPOSE.split()),
-    tuple(
-        "" if n == "neck" else dict(zip(COCO17.names, COCO17.parent_names, strict=True))[n] or "neck"
-        for n in _OPENPOSE.split()
-    ),
-)
+SMPL24 = Skeleton("smpl24", tuple(_PARENTS), tuple(_PARENTS.values()), "captured")
 
 
 def read_3dpw(folder: str | Path, *, split: str | None = None) -> Iterator[Clip]:
@@ -81,7 +68,7 @@ def read_3dpw(folder: str | Path, *, split: str | None = None) -> Iterator[Clip]
 
 
 def read_3dpw_detections(path: str | Path) -> NDArray[np.float64]:
-    """The 2D joints (P,F,18,3) that the data set's authors detected: `COCO18`, px and score; NaN px where score is 0.
+    """The 2D joints (P,F,18,3) that the authors detected, as `OPENPOSE18`: px and score; NaN px where score is 0.
 
     `path` is one pkl file. Raises BadInput.
     """

@@ -10,6 +10,7 @@ from dyad.core.camera import Camera
 from dyad.core.errors import BadInput
 from dyad.core.skeleton import Skeleton
 from dyad.core.tracks import Tracks
+from dyad.geometry.boxes import box_of
 from dyad.geometry.rigid import to_world
 
 VISIBLE, HIDDEN = 1.0, 0.25
@@ -54,17 +55,9 @@ def truth_tracks(
         xyz=points,
         xy=torch.from_numpy(seen),
         confidence=torch.from_numpy(confidence),
-        box=torch.from_numpy(around(seen) if box is None else np.asarray(box, dtype=np.float64)),
+        box=torch.from_numpy(box_of(seen) if box is None else np.asarray(box, dtype=np.float64)),
         **given,
     )
-
-
-def around(xy: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Boxes (N,4) around joints (N,J,2); NaN where none is known."""
-    low = np.fmin.reduce(xy, axis=1, initial=np.inf)
-    high = np.fmax.reduce(xy, axis=1, initial=-np.inf)
-    box = np.concatenate((low, high), -1)
-    return np.where(np.isfinite(box), box, np.nan)
 
 
 def into_camera(

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyad.core.errors import BadInput
-from dyad.core.skeleton import LSP14
+from dyad.core.skeleton import LSP14, POSETRACK17
 from dyad.estimates.contents import LAST_FRAME, Arrays, Contents
 from dyad.estimates.sheet import Advice, Floats, Sheet
-from dyad.estimates.skeletons import H36M17, POSETRACK17
+from dyad.estimates.skeletons import H36M17
 
 _CROP = 224
 _METRO_JOINTS = ("pred_3d_joints_from_smpl", "joints3d")

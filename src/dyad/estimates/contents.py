@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from dyad.core.archives import read_npz
 from dyad.core.errors import BadInput, one_line
+from dyad.core.ordering import natural
 
 LARGEST = 1 << 30
 """Bytes of a JSON file or an array beyond which nobody wrote the poses of one video."""
@@ -136,11 +137,6 @@ def whole(value: Any, what: str, *, low: int = 0, high: int = LAST_FRAME) -> int
     if not low <= number < high or number != int(number):
         raise BadInput(f"{what} should be a whole number from {low} to {high - 1}, got {_short(number)}")
     return int(number)
-
-
-def natural(path: Path) -> list[tuple[int, int, str]]:
-    """Key by which frame_2 comes before frame_10."""
-    return [(0, int(p), "") if p.isdecimal() else (1, 0, p) for p in re.split(r"(\d{1,18})", path.name) if p]
 
 
 def trailing_number(name: str) -> int | None:

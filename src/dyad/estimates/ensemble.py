@@ -13,7 +13,7 @@ from dyad.core.skeleton import Skeleton
 from dyad.core.tracks import Tracks
 from dyad.estimates.likeness import assigned, by_frame, likeness
 
-_PELVIS = Skeleton.of_names(("pelvis",), "pelvis")
+_PELVIS = Skeleton.of_names(("pelvis",), "pelvis", "captured")
 _UNSURE = 1e-3
 """Weight of a joint of no confidence, or of one that is derived from others: it counts where nobody knows better."""
 

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from dyad.core.errors import BadInput
+from dyad.core.skeleton import OPENPOSE18
 from dyad.estimates.alphapose import frame_numbers
 from dyad.estimates.contents import Contents, Folder, Json, open_contents, whole
 from dyad.estimates.sheet import Rows, Sheet, entries, triples
-from dyad.estimates.skeletons import OPENPOSE18, OPENPOSE25
+from dyad.estimates.skeletons import OPENPOSE25
 
 _KEYS = ("pose_keypoints_2d", "pose_keypoints")
 _SKELETONS = {18: OPENPOSE18, 25: OPENPOSE25}

@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 
 from dyad.core.errors import BadInput
-from dyad.core.skeleton import Skeleton
+from dyad.core.skeleton import POSETRACK17, Skeleton
 from dyad.estimates.alphapose import frame_numbers
 from dyad.estimates.contents import Contents, Json, numbers, whole
 from dyad.estimates.sheet import Floats, Rows, Sheet, corners, entries, optional, triples
-from dyad.estimates.skeletons import POSETRACK17
 
 _POINTS = Skeleton.of_names(
     (
@@ -22,6 +21,7 @@ _POINTS = Skeleton.of_names(
         "right_shoulder", "left_shoulder", "left_elbow", "left_wrist", "neck", "nose", "head_top",
     ),
     "posetrack15",
+    "clicked",
 )  # fmt: skip
 
 

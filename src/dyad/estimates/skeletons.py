@@ -1,7 +1,7 @@
 """The joints of other tools, by name, and which of them a list of so many is."""
 
 from dyad.core.errors import BadInput
-from dyad.core.skeleton import BODY17, COCO17, Skeleton
+from dyad.core.skeleton import BODY17, COCO17, OPENPOSE18, POSETRACK17, Skeleton
 
 H36M17 = BODY17
 """Human3.6M's seventeen in the order of the 2D-to-3D literature: the same joints in the same order."""
@@ -16,39 +16,28 @@ _ARMS = (
     "left_elbow<left_shoulder left_wrist<left_elbow"
 )
 _FACE = "right_eye<nose left_eye<nose right_ear<right_eye left_ear<left_eye"
-OPENPOSE18 = Skeleton.from_tree(
-    "openpose18",
-    f"{_ARMS} right_hip<neck right_knee<right_hip right_ankle<right_knee left_hip<neck left_knee<left_hip "
-    f"left_ankle<left_knee {_FACE}",
-)
-"""OpenPose's model COCO; its neck is the middle of the shoulders."""
 OPENPOSE25 = Skeleton.from_tree(
     "openpose25",
     f"{_ARMS} pelvis<neck right_hip<pelvis right_knee<right_hip right_ankle<right_knee left_hip<pelvis "
     f"left_knee<left_hip left_ankle<left_knee {_FACE} {_TOES}",
+    "clicked",
 )
-"""OpenPose's model BODY_25."""
+"""OpenPose's model BODY_25: learnt from clicks; its pelvis is the middle of the hips, its neck of the shoulders."""
 
 _COCO = " ".join(
     f"{joint}<{parent}" if parent else joint for joint, parent in zip(COCO17.names, COCO17.parent_names, strict=True)
 )
-WHOLEBODY23 = Skeleton.from_tree("wholebody23", f"{_COCO} {_TOES}")
+WHOLEBODY23 = Skeleton.from_tree("wholebody23", f"{_COCO} {_TOES}", "clicked")
 """The body and the feet of COCO-WholeBody, whose other 110 points are of face and hands."""
 HALPE26 = Skeleton.from_tree(
     "halpe26",
     f"{_COCO} head_top<nose neck<nose pelvis<neck left_big_toe<left_ankle right_big_toe<right_ankle "
     "left_small_toe<left_ankle right_small_toe<right_ankle left_heel<left_ankle right_heel<right_ankle",
+    "clicked",
 )
-"""AlphaPose's body; its list of 136 goes on with face and hands."""
-
-POSETRACK17 = Skeleton.from_tree(
-    "posetrack17",
-    "nose<neck neck head_top<nose left_ear<nose right_ear<nose left_shoulder<neck right_shoulder<neck "
-    "left_elbow<left_shoulder right_elbow<right_shoulder left_wrist<left_elbow right_wrist<right_elbow "
-    "left_hip<left_shoulder right_hip<right_shoulder left_knee<left_hip right_knee<right_hip left_ankle<left_knee "
-    "right_ankle<right_knee",
-)
-"""PoseTrack18's joints, which DCPose finds; what the files call head_bottom is the neck."""
+"""AlphaPose's body, whose pelvis and neck are the middles of hips and shoulders; its list of 136 goes on with face and
+hands.
+"""
 
 SPIN24 = Skeleton.from_tree(
     "spin24",

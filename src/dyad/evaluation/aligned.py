@@ -1,5 +1,5 @@
 """Errors of matched 3D poses after a fit to the truth, which so helps each of them. Every name says which fit: `pa` for
-a similarity (Procrustes: turned, moved, scaled), `pa_rigid` for the same without scale, `n` for scale alone.
+a similarity (Procrustes: turned, moved, scaled), `n` for scale alone.
 
 Poses are (N,J,3) in metres as in `evaluation.pose3d`: a NaN joint of the prediction is missing (its error is infinite),
 a NaN joint of the truth does not count (its error is NaN). Fits use the joints that both have. No fit mirrors: a pose
@@ -31,11 +31,6 @@ def procrustes(truth: ArrayLike, predicted: ArrayLike, *, scale: bool = True) ->
 def pa_errors(truth: ArrayLike, predicted: ArrayLike) -> NDArray[np.float64]:
     """(N,J) m after a similarity fit of each pose: their mean is the PA-MPJPE (protocol 2 of Human3.6M)."""
     return absolute_errors(truth, procrustes(truth, predicted))
-
-
-def pa_rigid_errors(truth: ArrayLike, predicted: ArrayLike) -> NDArray[np.float64]:
-    """(N,J) m after each pose was turned and moved onto its true one, its size kept."""
-    return absolute_errors(truth, procrustes(truth, predicted, scale=False))
 
 
 def scaled(truth: ArrayLike, predicted: ArrayLike) -> NDArray[np.float64]:

@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 
 from dyad.core.detections import Detections
 from dyad.core.skeleton import COCO17, Skeleton
-from dyad.evaluation.boxes import area_of, box_of
+from dyad.evaluation.boxes import area_of
 from dyad.evaluation.oks import oks, sigmas
+from dyad.geometry.boxes import box_of
 
 _LIMBS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 CROWDPOSE_JOINTS = (
@@ -166,7 +167,7 @@ class AveragePrecision:
         use = Skeleton.of_names(self.joints).indices(*names)
         scores = found.scores.double().numpy()
         best = np.argsort(-scores, kind="stable")[: self.most]
-        xy = found.convert(Skeleton.of_names(names)).xy.double().numpy()[best]
+        xy = found.convert(Skeleton.of_names(names, source="clicked")).xy.double().numpy()[best]
         true_xy = np.array([p.xy for p in people], dtype=np.float64).reshape(-1, len(self.joints), 2)[:, use]
         boxes = np.array([p.box for p in people], dtype=np.float64).reshape(-1, 4)
         area = area_of(boxes, np.array([p.area for p in people], dtype=np.float64) if self.outlined else None)

@@ -1,20 +1,10 @@
-"""Boxes x0 y0 x1 y1 in px: round a person's joints, their area, and what two of them share."""
+"""Boxes x0 y0 x1 y1 in px: the area of a person, and what two of them share."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 AREA_OF_BOX = 0.53
 """Area of a person as a share of its box, where nobody outlined it: the value CrowdPose's evaluation takes."""
-
-
-def box_of(xy: ArrayLike) -> NDArray[np.float64]:
-    """The tightest box x0 y0 x1 y1 around joints (…,J,2) px; NaN joints do not count; all NaN gives NaN."""
-    points = np.asarray(xy, dtype=np.float64)
-    known = np.isfinite(points).all(-1, keepdims=True)
-    low = np.where(known, points, np.inf).min(-2, initial=np.inf)
-    high = np.where(known, points, -np.inf).max(-2, initial=-np.inf)
-    box = np.concatenate([low, high], axis=-1)
-    return np.where(np.isfinite(box), box, np.nan)
 
 
 def area_of(boxes: ArrayLike, area: ArrayLike | None = None) -> NDArray[np.float64]:

@@ -122,7 +122,7 @@ def compare(
     Raises BadInput where neither 2D nor 3D joints of the prediction can be had by these names.
     """
     names = (*joints, *(name for name in root if name not in joints))
-    target = Skeleton.of_names(names, "scored")
+    target = Skeleton.of_names(names, "scored", truth.skeleton.source)
     real = truth.convert(target).window()
     counted = real.present.numpy()
     found = predicted.convert(target)

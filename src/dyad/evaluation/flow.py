@@ -5,7 +5,6 @@ mean says nothing about it: `covered` says how many have one, and shares and Fl-
 nothing is NaN.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import NamedTuple, Self
 
@@ -211,8 +210,3 @@ def flow_sums(clip: Clip, estimate: Flows, *, min_confidence: float = 1.0) -> Fl
         if clip.truth is not None:
             sums += FlowSums.of_joints(joint_errors(clip.truth, position, found, min_confidence=min_confidence).error)
     return sums
-
-
-def score_flow(clips: Sequence[tuple[Clip, Flows]], *, min_confidence: float = 1.0) -> FlowScores:
-    """Scores over clips and their estimates, every pixel and joint with equal say."""
-    return sum((flow_sums(clip, flows, min_confidence=min_confidence) for clip, flows in clips), FlowSums()).scores()

@@ -1,6 +1,6 @@
 """Whether `sigma` tells the truth: how often true positions lie in the intervals that a prediction claims."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -39,22 +39,6 @@ def interval_coverage(
     known = (np.isfinite(true) & np.isfinite(pred) & np.isfinite(spread)).all(-1)
     off, claimed = np.abs(pred - true)[known], spread[known]
     return tuple(IntervalCoverage(share, len(off), *_inside(off, claimed, share)) for share in shares)
-
-
-def interval_coverage_by_group(
-    truth: ArrayLike,
-    predicted: ArrayLike,
-    sigma: ArrayLike,
-    groups: Mapping[str, Sequence[int]],
-    *,
-    shares: Sequence[float] = SHARES,
-) -> dict[str, tuple[IntervalCoverage, ...]]:
-    """The same of poses (…,J,3) for groups of joints, each by its name (`Skeleton.indices` finds the joints)."""
-    arrays = [np.asarray(v, dtype=np.float64) for v in (truth, predicted, sigma)]
-    return {
-        name: interval_coverage(*(v[..., list(joints), :] for v in arrays), shares=shares)
-        for name, joints in groups.items()
-    }
 
 
 def _inside(off: NDArray[np.float64], sigma: NDArray[np.float64], share: float) -> list[float]:

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from dyad.core.errors import BadInput
 from dyad.evaluation import tracking
-from dyad.evaluation.boxes import area_of, box_of
+from dyad.evaluation.boxes import area_of
 from dyad.evaluation.matching import match
 from dyad.evaluation.oks import oks, sigmas
+from dyad.geometry.boxes import box_of
 
 MIN_OKS = 0.1
 """Least 2D similarity of partners. It is low: whoever is near counts as found, and 3D says how well."""

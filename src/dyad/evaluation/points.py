@@ -1,6 +1,5 @@
 """People as bare points: joints found in space, kind by kind, as JTA's F1 counts them. No alignment, no identity."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -52,17 +51,6 @@ def joints_found(truth: ArrayLike, predicted: ArrayLike, *, within: float) -> Fo
         pairs = _pairs(np.linalg.norm(t[:, None] - p[None], axis=-1), within)
         right, wrong, missed = right + pairs, wrong + len(p) - pairs, missed + len(t) - pairs
     return Found(right, wrong, missed)
-
-
-def pooled(frames: Sequence[Found]) -> Found:
-    """All frames as one: every joint weighs the same."""
-    return Found(*(sum(values) for values in zip(*frames, strict=True))) if frames else Found(0, 0, 0)
-
-
-def mean_f1(frames: Sequence[Found]) -> float:
-    """Mean of the frames' own F1, every frame weighs the same (LoCO's form). Frames of nothing at all do not count."""
-    values = [frame.f1 for frame in frames if sum(frame)]
-    return float(np.mean(values)) if values else float("nan")
 
 
 def _pairs(distance: NDArray[np.float64], within: float) -> int:

@@ -1,4 +1,4 @@
-"""Where people stand: errors of root positions, and how well people are found by their place in space alone.
+"""Where people stand: how well they are found by their place in space alone.
 
 Nothing is aligned here. Roots are in metres in the camera's frame; x to the right, y down, z forward.
 """
@@ -7,34 +7,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from dyad.core.errors import BadInput
-from dyad.evaluation.pose3d import absolute_errors, mean_error
-
-
-class RootError(NamedTuple):
-    """Mean root position error in m: of the distance, and of |x|, |y| and |z|. `found`: share 0..1 with a prediction,
-    of which alone the means are."""
-
-    distance: float
-    x: float
-    y: float
-    z: float
-    found: float
-
-
-def mean_root_error(truth: ArrayLike, predicted: ArrayLike) -> RootError:
-    """MRPE (Moon et al., ICCV 2019) of matched people: roots (N,3) m, row by row. NaN in the prediction is a miss and
-    has no error, NaN in the truth does not count."""
-    true = np.asarray(truth, dtype=np.float64).reshape(-1, 3)
-    pred = np.asarray(predicted, dtype=np.float64).reshape(-1, 3)
-    distance = absolute_errors(true, pred)
-    exist = np.isfinite(distance)
-    each = np.abs(pred - true)[exist]
-    axes = [mean_error(each[:, axis]) for axis in range(3)]
-    counted = int((~np.isnan(distance)).sum())
-    return RootError(mean_error(distance), *axes, float(exist.sum() / counted) if counted else float("nan"))
 
 
 class RootFrame(NamedTuple):

@@ -14,11 +14,11 @@ from dyad.core.errors import BadInput
 from dyad.core.skeleton import Skeleton
 from dyad.core.tracks import Tracks
 from dyad.evaluation import tracking
-from dyad.evaluation.boxes import box_of
 from dyad.evaluation.coverage import Bin, by_value, clearly_visible, share
 from dyad.evaluation.matching import match
 from dyad.evaluation.pairing import MIN_OKS, partners, rows_by_frame
 from dyad.evaluation.pose3d import absolute_errors, mean_error, median_error, pck, root_errors
+from dyad.geometry.boxes import box_of
 
 JOINTS14 = (
     "head_top",

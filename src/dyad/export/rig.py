@@ -133,14 +133,14 @@ def rig_skeleton(source: Skeleton) -> Skeleton:
     names += [f"{side}_{part}" for side in ("left", "right") for part in ("heel", toe, "index")]
     names = [name for name in names if name in source.names or not name.endswith(("heel", toe, "index"))]
     parents = tuple("head" if name == "head_top" and "head" in names else _parent(name) for name in names)
-    return Skeleton("rig", tuple(names), parents)
+    return Skeleton("rig", tuple(names), parents, BODY17.source)
 
 
 def reduced(skeleton: Skeleton, kept: set[str]) -> Skeleton:
     """Some joints of a skeleton; what hung from one that is left out hangs from the next one inwards."""
     names = tuple(name for name in skeleton.names if name in kept)
     parents = tuple(next((up for up in ancestors(skeleton, name) if up in kept), "") for name in names)
-    return Skeleton(skeleton.name, names, parents)
+    return Skeleton(skeleton.name, names, parents, skeleton.source)
 
 
 def rig_of(skeleton: Skeleton, lengths: Array) -> Rig:

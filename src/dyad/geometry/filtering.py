@@ -55,3 +55,13 @@ def weighted_median(values: Tensor, weights: Tensor) -> Tensor:
     first = reached.int().argmax(0, keepdim=True)
     median = torch.nan_to_num(values, nan=torch.inf).gather(0, order.gather(0, first))[0]
     return torch.where(total > 0, median, torch.full_like(median, torch.nan))
+
+
+def to_nearest(times: Tensor, seen: Tensor) -> Tensor:
+    """Seconds (T,) from each of the times (T,), which rise, to the nearest that `seen` (T,) marks; infinite if none."""
+    marked = times[seen]
+    if not len(marked):
+        return torch.full_like(times, torch.inf)
+    after = torch.searchsorted(marked, times).clamp(max=len(marked) - 1)
+    before = (after - 1).clamp(min=0)
+    return torch.minimum((times - marked[before]).abs(), (marked[after] - times).abs())

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from dyad.geometry.looking import toward
 from dyad.models.joints import BODY17, positions
 
 _TRUNK = positions(("pelvis", "right_hip", "left_hip", "spine", "neck", "left_shoulder", "right_shoulder"), BODY17)
@@ -47,7 +48,7 @@ def sight(rays: Tensor, confidence: Tensor, up: Tensor) -> Sight:
     rays = torch.where(there[..., None], rays, torch.zeros_like(rays))
     trust = torch.where(there, confidence.clamp(0.02, 1.0), torch.zeros_like(confidence))
     middle = _aim(rays, trust)
-    turn = toward(middle)
+    turn = toward(torch.cat((middle, torch.ones_like(middle[..., :1])), -1))
     # A point on the real image plane, turned into the virtual camera and brought to depth 1 there.
     full = torch.cat((rays, torch.ones_like(rays[..., :1])), -1)
     seen = (turn[:, :, None] * full[..., None]).sum(-2)
@@ -97,19 +98,6 @@ def _evened(sums: Tensor, weight: Tensor, instead: Tensor | None, alone: Tensor 
     enough = near_weight > 1e-3
     safe = torch.where(enough, near_weight, torch.ones_like(near_weight))
     return torch.where(enough, near / safe, whole / whole_weight.clamp(min=1e-6))
-
-
-def toward(middle: Tensor) -> Tensor:
-    """Rotations (…, 3, 3) that take the optical axis to the ray (x, y, 1) of (…, 2) by the shortest way."""
-    ray = functional.normalize(torch.cat((middle, torch.ones_like(middle[..., :1])), -1), dim=-1)
-    x, y, z = ray.unbind(-1)
-    k = 1 / (1 + z)
-    rows = (
-        torch.stack((1 - k * x * x, -k * x * y, x), -1),
-        torch.stack((-k * x * y, 1 - k * y * y, y), -1),
-        torch.stack((-x, -y, 1 - k * (x * x + y * y)), -1),
-    )
-    return torch.stack(rows, -2)
 
 
 def turned(turn: Tensor, vectors: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ PARTS = Skeleton.of_names(
         "right_shoulder", "right_elbow", "right_wrist", "right_hip", "right_knee", "right_ankle",
     ),
     "sketch",
+    "captured",
 )  # fmt: skip
 """The joints that limbs run between; those of any skeleton are converted to them by name."""
 

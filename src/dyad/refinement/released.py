@@ -14,23 +14,13 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from dyad.core.skeleton import LSP14, Skeleton
+from dyad.core.skeleton import LSP14, POSETRACK17, Skeleton
 from dyad.refinement.problem import Lambdas, State
 from dyad.refinement.terms import smooth_l1
 from dyad.refinement.views import View
 
 UNDETECTED = ("head_top", "neck", "left_hip", "right_hip")
 """Joints whose detections are not used."""
-
-DETECTIONS = Skeleton.of_names(
-    (
-        "nose", "neck", "head_top", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow",
-        "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle",
-        "right_ankle",
-    ),
-    "posetrack17",
-)  # fmt: skip
-"""Joints of the detector's files."""
 
 _ENDS = (
     ("right_ankle", "right_knee"),
@@ -69,8 +59,11 @@ def bone_lengths(xyz: Tensor, bones: tuple[tuple[int, int], ...] = BONES) -> Ten
 
 
 def detections14(found: Tensor) -> tuple[Tensor, Tensor]:
-    """Detections (T, 17, ≥ 2) px as `LSP14` joints (T, 14, 2), and whether each counts (T, 14): 1 or 0."""
-    xy = DETECTIONS.convert(found[..., :2], LSP14)
+    """Detections (T, 17, ≥ 2) px as `LSP14` joints (T, 14, 2), and whether each counts (T, 14): 1 or 0.
+
+    Their joints are `POSETRACK17`.
+    """
+    xy = POSETRACK17.convert(found[..., :2], LSP14)
     used = torch.tensor([name not in UNDETECTED for name in LSP14.names], device=xy.device)
     xy = torch.where(used[:, None], xy, torch.zeros_like(xy))
     return xy, (xy != 0).any(-1).to(xy)

@@ -14,7 +14,7 @@ from dyad.core.skeleton import BODY17, Skeleton
 from dyad.core.tracks import Flag, Tracks
 from dyad.geometry.alignment import place
 from dyad.geometry.bones import bone_lengths, with_bone_lengths
-from dyad.geometry.filtering import gaussian_smooth, weighted_median
+from dyad.geometry.filtering import gaussian_smooth, to_nearest, weighted_median
 from dyad.stages.floor import ANKLE_HEIGHT, FloorEstimator, Footing
 from dyad.stages.placing import flat_people
 
@@ -211,22 +211,12 @@ class GeometricLifter:
         """One standard deviation (T, J, 3) in m.
 
         A pose error by joint, larger where confidence is low and larger along the view than across it; a relative
-        error of the root's depth from the person's unknown size and, if it was guessed, from the focal length; a
-        random walk inside gaps.
+        error of the distance from the person's unknown size; one of the depth from the focal length if it was
+        guessed, which does not move anybody across the view; a random walk inside gaps.
         """
         pose = torch.tensor([_pose_sigma(name) for name in BODY17.names])
         pose = pose * (1 + 1.5 * (1 - person.confidence.clamp(0, 1)))
-        nearest = torch.zeros(len(person.time), dtype=torch.float64)
-        if person.filled.any():
-            seen = person.time[~person.filled]
-            after = (
-                torch.searchsorted(seen, person.time).clamp(1, len(seen) - 1)
-                if len(seen) > 1
-                else torch.zeros(1).long()
-            )
-            nearest = torch.minimum((person.time - seen[after - 1]).abs(), (seen[after] - person.time).abs())
-            nearest = torch.where(person.filled, nearest, torch.zeros_like(nearest))
-        gap = (_GAP_SPEED * nearest).float()[:, None]
+        gap = (_GAP_SPEED * to_nearest(person.time, ~person.filled)).float()[:, None]
         size = 0.005 if self.height is not None else _SCALE_SIGMA
         relative = math.hypot(size, 0.03, GUESSED_FOCAL_SPREAD if camera.guessed else 0.0)
         relative = math.hypot(relative, _FLAT_DISTANCE_SIGMA) if person.flat else relative

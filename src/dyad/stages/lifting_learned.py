@@ -17,7 +17,7 @@ from dyad.core.memory import give_back_memory
 from dyad.core.skeleton import BODY17
 from dyad.core.tracks import Flag, Tracks
 from dyad.geometry.bones import bone_lengths, with_bone_lengths
-from dyad.geometry.filtering import gaussian_smooth, weighted_median
+from dyad.geometry.filtering import gaussian_smooth, to_nearest, weighted_median
 from dyad.models.checkpoints import Checkpoint, find_weights
 from dyad.models.lifting import LiftingNetwork
 from dyad.models.weights import WeightsError
@@ -297,21 +297,18 @@ class LearnedLifter:
         return torch.cat((xyz[..., :2] + share[..., None] * off, xyz[..., 2:]), -1)
 
     def _sigma(self, person: _Person, metres: float, xyz: Tensor, camera: Camera) -> Tensor:
-        """One standard deviation (T, 17, 3) in m: pose, the root's depth, the scale, the focal length, and gaps."""
+        """One standard deviation (T, 17, 3) in m: pose, the root's depth, the scale, the focal length, and gaps.
+
+        People are moved along their rays: what the distance is off by, in parts, so is the place across the view. Of a
+        guessed focal length it is the depth alone: depth grows with it and rays narrow, so the place across stays.
+        """
         pose = _POSE_SIGMA * metres * person.said.pose_spread
         far = xyz[:, BODY17.index(BODY17.root), 2]
         size = torch.full_like(far, 0.005) if self.height is not None else torch.hypot(far * _FAR_SIGMA, _SCALE_SIGMA)
         relative = torch.hypot(_SIGMA * person.said.depth_spread, size)
-        relative = torch.hypot(relative, torch.tensor(GUESSED_FOCAL_SPREAD if camera.guessed else 0.0))
-        gap = torch.zeros(len(person.time), dtype=torch.float64)
-        seen = person.time[~person.filled]
-        if person.filled.any():
-            after = torch.searchsorted(seen, person.time).clamp(1, max(len(seen) - 1, 1))
-            nearest = torch.minimum((person.time - seen[after - 1]).abs(), (seen[after] - person.time).abs())
-            gap = torch.where(person.filled, nearest, gap)
-        walk = (_GAP_SPEED * gap).float()[:, None, None].expand_as(pose)
-        # People are moved along their rays: what the distance is off by, in parts, so is the place across the view.
-        return torch.hypot(torch.hypot(pose, walk), xyz.abs() * relative[:, None, None])
+        focal = torch.tensor((0.0, 0.0, GUESSED_FOCAL_SPREAD if camera.guessed else 0.0))
+        walk = (_GAP_SPEED * to_nearest(person.time, ~person.filled)).float()[:, None, None].expand_as(pose)
+        return torch.hypot(torch.hypot(pose, walk), xyz.abs() * torch.hypot(relative[:, None, None], focal))
 
 
 def make_lifter(weights: str, device: torch.device, **policy: Any) -> LearnedLifter:

@@ -57,6 +57,7 @@ _SKELETONS = (
             *(f"{side}_{part}" for part in ("big_toe", "small_toe", "heel") for side in ("left", "right")),
         ),
         "halpe26",
+        "clicked",
     ),
     Skeleton.of_names(
         (
@@ -67,6 +68,7 @@ _SKELETONS = (
             *(f"right_hand_{n}" for n in range(21)),
         ),
         "wholebody133",
+        "clicked",
     ),
 )
 

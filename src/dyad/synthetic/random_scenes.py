@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -139,11 +139,6 @@ class Recipe:
             self.threads,
         )
         return _exposed(scene)
-
-
-def random_scene(seed: int | tuple[int, ...], **wanted: Any) -> Scene:
-    """The scene of a seed; `wanted` are attributes of `Recipe`."""
-    return Recipe(**wanted)(seed)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from dyad.core.errors import BadInput
-from dyad.synthetic.motion.motions import Motion, blend, partners
+from dyad.synthetic.motion.motions import Motion, partners
 from dyad.synthetic.motion.rotations import about
 
 NAMES = ("root", "lhip", "lknee", "rhip", "rknee", "chest")
@@ -112,10 +112,6 @@ def test_warping_shows_other_times() -> None:
     np.testing.assert_array_equal(motion.warped(np.arange(31)[::-1] / 30).rotations, motion.rotations[::-1])
     held = motion.warped([-1.0, 0.0, 5.0])
     np.testing.assert_array_equal(held.translation, motion.translation[[0, 0, 30]])
-    fast = motion.sped(2)
-    assert fast.fps == 30
-    assert len(fast) == 16
-    np.testing.assert_allclose(fast.translation[1, 2], 2 * 1.5 / 30)
 
 
 def test_a_part_has_the_frames_within() -> None:
@@ -131,27 +127,6 @@ def test_moving_turns_and_shifts_every_joint() -> None:
     turn = about((0, 1, 0), 0.7)
     moved = motion.moved(0.7, 3, -2).positions()
     np.testing.assert_allclose(moved, motion.positions() @ turn.T + (3, 0, -2), atol=1e-12)
-
-
-def test_a_blend_goes_on_in_the_first_ones_direction() -> None:
-    first, second = smooth(31, turn=0.0), smooth(31, turn=0.0, yaw=2.0).moved(0.4, 7, 9)
-    # Both go ahead in their own way; the second went along z before it was turned by 0.4, and faces 2.0 + 0.4.
-    joined = blend(first, second, 10 / 30)
-    assert len(joined) == 31 + 31 - 10
-    np.testing.assert_array_equal(joined.translation[:21], first.translation[:21])
-    facing = joined.rotations[:, 0] @ (0, 0, 1)
-    np.testing.assert_allclose(facing, np.tile((0, 0, 1), (52, 1)), atol=1e-9)
-    gaps = np.linalg.norm(np.diff(joined.translation, axis=0), axis=-1)
-    assert gaps.max() < 0.2
-    same = blend(smooth(31), smooth(31).part(20 / 30, 1), 11 / 30)
-    np.testing.assert_allclose(same.positions(), smooth(31).positions(), atol=1e-9)
-
-
-def test_a_blend_brings_the_second_to_the_firsts_rate_and_needs_one_skeleton() -> None:
-    assert blend(smooth(31), smooth(61, fps=60), 0.5).fps == 30
-    other = replace(smooth(3), names=("root", "a", "b", "c", "d", "e"))
-    with pytest.raises(BadInput, match="same joints"):
-        blend(smooth(3), other, 0.1)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from dyad.core.errors import BadInput
 from dyad.synthetic.bodies.body import BONES, BodyModel, Phenotype, Shape
 from dyad.synthetic.motion.motions import partners
 from dyad.synthetic.motion.rotations import about
-from dyad.synthetic.motion.takes import Take, blend, contacts, lowest, soles
+from dyad.synthetic.motion.takes import Take, contacts, lowest, soles
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,6 @@ def test_time_moves_as_it_does_for_motions(shape: Shape) -> None:
     np.testing.assert_array_equal(take.resampled(60).rotations[::2], take.rotations)
     np.testing.assert_array_equal(take.warped([8 / 30, 0.0]).translation, take.translation[[8, 0]])
     np.testing.assert_array_equal(take.at([3 / 30])[0][0], take.rotations[3])
-    np.testing.assert_array_equal(take.sped(2).rotations, take.rotations[::2])
     assert len(take.part(2 / 30, 4 / 30)) == 3
     assert take.seconds == pytest.approx(8 / 30)
     assert take.source == take.resampled(60).source == "wild"
@@ -50,17 +49,6 @@ def test_moving_moves_the_whole_body(shape: Shape) -> None:
     before = shape.pose(take.rotations, take.translation, "low")
     after = shape.pose(moved.rotations, moved.translation, "low")
     np.testing.assert_allclose(after, before @ about((0, 1, 0), 1.1).T + (2, 0, 3), atol=1e-5)
-
-
-def test_a_blend_meets_in_place_and_heading(shape: Shape) -> None:
-    standing = Take.standing(shape, frames=20)
-    joined = blend(standing, standing.moved(2.0, 5, 5), 0.3)
-    assert len(joined) == 31
-    np.testing.assert_allclose(joined.translation, np.tile(shape.joints[0], (31, 1)), atol=1e-9)
-    np.testing.assert_allclose(joined.rotations, np.broadcast_to(np.eye(3), joined.rotations.shape), atol=1e-9)
-    other = blend(standing, standing.moved(2.0, 5, 5).resampled(60), 0)
-    assert other.fps == 30
-    np.testing.assert_allclose(other.translation[-1], shape.joints[0], atol=1e-9)
 
 
 def test_soles_lie_where_the_posed_mesh_has_them(shape: Shape) -> None:

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from dyad.core.errors import BadInput
 from dyad.synthetic.motion.rotations import Array
-from dyad.synthetic.motion.timing import Frames, checked, faded, grid, reflected, sampled, turned
+from dyad.synthetic.motion.timing import Frames, checked, grid, reflected, sampled, turned
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,10 +103,6 @@ class Motion:
         """New frames at the same rate that show the old times `times` (N,), seconds; held beyond both ends."""
         return self._with(sampled(self._frames, np.asarray(times, np.float64) * self.fps))
 
-    def sped(self, factor: float) -> "Motion":
-        """`factor` times as fast, at the same frame rate."""
-        return replace(self, fps=self.fps * factor).resampled(self.fps)
-
     def part(self, start: float, stop: float) -> "Motion":
         """The frames from `start` to `stop` seconds, both included as far as they exist."""
         return self._with(cut(self._frames, self.fps, start, stop))
@@ -121,17 +117,6 @@ class Motion:
 
     def _with(self, frames: Frames, fps: float | None = None) -> "Motion":
         return replace(self, rotations=frames.rotations, translation=frames.translation, fps=fps or self.fps)
-
-
-def blend(first: Motion, second: Motion, seconds: float) -> Motion:
-    """`first`, then `second`, one fading into the other over `seconds`; the second is turned and moved to fit.
-
-    Both need the same skeleton; the second is resampled to the first's frame rate. BadInput if the joints differ.
-    """
-    if first.names != second.names or first.parents != second.parents:
-        raise BadInput("two motions blend only if they have the same joints")
-    second = second if second.fps == first.fps else second.resampled(first.fps)
-    return first._with(faded(first._frames, second._frames, round(seconds * first.fps)))
 
 
 def cut(frames: Frames, fps: float, start: float, stop: float) -> Frames:

@@ -9,7 +9,7 @@ from dyad.core.errors import BadInput
 from dyad.synthetic.bodies.body import BONES, Shape
 from dyad.synthetic.motion.motions import cut, partners
 from dyad.synthetic.motion.rotations import Array
-from dyad.synthetic.motion.timing import Frames, checked, faded, grid, reflected, sampled, turned
+from dyad.synthetic.motion.timing import Frames, checked, grid, reflected, sampled, turned
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,10 +63,6 @@ class Take:
         """New frames at the same rate that show the old times `times` (N,), seconds; held beyond both ends."""
         return self._with(Frames(*self.at(times)))
 
-    def sped(self, factor: float) -> "Take":
-        """`factor` times as fast, at the same frame rate."""
-        return replace(self, fps=self.fps * factor).resampled(self.fps)
-
     def part(self, start: float, stop: float) -> "Take":
         """The frames from `start` to `stop` seconds, both included as far as they exist."""
         return self._with(cut(self._frames, self.fps, start, stop))
@@ -85,12 +81,6 @@ class Take:
 
     def _with(self, frames: Frames, fps: float | None = None) -> "Take":
         return replace(self, rotations=frames.rotations, translation=frames.translation, fps=fps or self.fps)
-
-
-def blend(first: Take, second: Take, seconds: float) -> Take:
-    """`first`, then `second`, one fading into the other over `seconds`; the second is turned and moved to fit."""
-    second = second if second.fps == first.fps else second.resampled(first.fps)
-    return first._with(faded(first._frames, second._frames, round(seconds * first.fps)))
 
 
 _FEET = {"left": ("LeftFoot", "LeftToeBase"), "right": ("RightFoot", "RightToeBase")}

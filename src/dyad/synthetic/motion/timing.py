@@ -1,4 +1,4 @@
-"""Sampling, cross-fading and turning of rotations and root positions: what motions and takes have in common."""
+"""Sampling, mirroring and turning of rotations and root positions: what motions and takes have in common."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dyad.core.errors import BadInput
-from dyad.synthetic.motion.rotations import Array, about, slerp, twist_angle
+from dyad.synthetic.motion.rotations import Array, about, slerp
 
 UP = np.array((0.0, 1.0, 0.0))
 
@@ -62,34 +62,6 @@ def turned(frames: Frames, yaw: float, x: float, z: float) -> Frames:
     rotations = frames.rotations.copy()
     rotations[:, 0] = turn @ rotations[:, 0]
     return Frames(rotations, frames.translation @ turn.T + np.array((x, 0.0, z)))
-
-
-def faded(first: Frames, second: Frames, overlap: int) -> Frames:
-    """`first`, then `second`, sharing `overlap` frames over which one fades into the other.
-
-    `second` is turned and moved on the floor so that in the middle of the shared frames its root looks and stands as
-    the first's does.
-    """
-    overlap = min(overlap, len(first.translation), len(second.translation))
-    start = len(first.translation) - overlap
-    if overlap:
-        middle = overlap // 2
-        here, there = start + middle, middle
-        yaw = float(twist_angle(first.rotations[here, 0] @ second.rotations[there, 0].T, UP))
-    else:
-        here, there = -1, 0
-        yaw = float(twist_angle(first.rotations[-1, 0] @ second.rotations[0, 0].T, UP))
-    second = turned(second, yaw, 0.0, 0.0)
-    gap = first.translation[here] - second.translation[there]
-    second = turned(second, 0.0, float(gap[0]), float(gap[2]))
-    linear = (np.arange(overlap) + 1) / (overlap + 1)
-    share = linear * linear * (3 - 2 * linear)
-    rotations = slerp(first.rotations[start:], second.rotations[:overlap], share[:, None])
-    a, b = first.translation[start:], second.translation[:overlap]
-    return Frames(
-        np.concatenate((first.rotations[:start], rotations, second.rotations[overlap:])),
-        np.concatenate((first.translation[:start], a + share[:, None] * (b - a), second.translation[overlap:])),
-    )
 
 
 def reflected(frames: Frames, partner: tuple[int, ...]) -> Frames:

@@ -51,7 +51,6 @@ BALD, SHORT, MEDIUM, LONG, CAP, SCARF = range(6)
 HEAD, SCALP, EYES, MOUTH, NECK, TORSO, HIPS = (
     PARTS.index(name) for name in ("head", "hair", "eyes", "mouth", "neck", "torso", "hips")
 )
-ARM_FIRST = PARTS.index("left_upper_arm")
 HAND_LEFT, HAND_RIGHT = PARTS.index("left_hand"), PARTS.index("right_hand")
 FOREARM_LEFT, FOREARM_RIGHT = PARTS.index("left_forearm"), PARTS.index("right_forearm")
 UPPER_LEFT, UPPER_RIGHT = PARTS.index("left_upper_arm"), PARTS.index("right_upper_arm")
