@@ -49,7 +49,8 @@ class NetworkFlow:
         warm: whether a pair starts from where the flow of the last one leads, if its first image is that one's second;
             pairs then go one by one. RAFT's authors do so on Sintel. On rendered people it gained up to 6 % with 4
             iterations where motion is steady, and with 20 it lost as much where limbs turn back.
-        half: whether to compute in 16 bits what bears it; where the device gains by it (CUDA) if None.
+        half: whether to compute in 16 bits what bears it; where the device gains by it (CUDA) if None. Gradients are
+            always recorded in 32 bits: in 16 small ones would vanish.
         device: where it runs. The flow comes back on the CPU unless gradients are recorded.
     """
 
@@ -124,7 +125,8 @@ class NetworkFlow:
         one, two = (padding.pad(self._tensor(images)) for images in (first, second))
         start = self._start(first[0]) if self.warm else None
         # Sums over many products stay in 32 bits: the network sees to that itself.
-        narrow = torch.autocast(self.device.type, dtype=_narrow(self.device)) if self.half else nullcontext()
+        half = self.half and not torch.is_grad_enabled()
+        narrow = torch.autocast(self.device.type, dtype=_narrow(self.device)) if half else nullcontext()
         try:
             with narrow:
                 estimate = self.network(one, two, iterations=self.iterations, start=start)
@@ -277,8 +279,10 @@ class MeanFlow:
             raise BadUsage("a mean of flows needs at least one estimator, got none")
 
     def __call__(self, first: Chunk, second: Chunk) -> Flow:
-        flows = [estimator(first, second) for estimator in self.estimators]
-        uv = torch.stack([flow.filled(torch.nan) for flow in flows]).mean(0)
+        flows = [estimator(first, second).filled(torch.nan) for estimator in self.estimators]
+        # Where gradients are recorded, a network leaves its flow on its device; files are read to the CPU.
+        where = next((flow.device for flow in flows if flow.device.type != "cpu"), torch.device("cpu"))
+        uv = torch.stack([flow.to(where) for flow in flows]).mean(0)
         return Flow(uv)
 
     def copy(self) -> Self:

@@ -316,6 +316,13 @@ def _own_random_numbers(device: torch.device) -> Generator[None]:
         yield
 
 
-def _quick_convolutions(device: torch.device) -> AbstractContextManager[Any]:
+@contextlib.contextmanager
+def _quick_convolutions(device: torch.device) -> Generator[None]:
     """All batches are of one size, so that it pays to try which algorithm is quickest."""
-    return torch.backends.cudnn.flags(benchmark=True) if device.type == "cuda" else contextlib.nullcontext()
+    # `cudnn.flags` would set all the others as well, and switch cuDNN off.
+    before = torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = before or device.type == "cuda"
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before
