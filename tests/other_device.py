@@ -95,7 +95,7 @@ class _Mode(TorchDispatchMode):
 
 @contextmanager
 def other_device() -> Generator[list[str]]:
-    """While it lasts, "meta" is such a device. Gives the devices for which autocast was asked, as they are asked for."""
+    """While it lasts, "meta" is such a device. Gives the kinds of device for which autocast was asked so far."""
     narrowed: list[str] = []
     real_tensor, real_autocast = torch.tensor, torch.autocast
 

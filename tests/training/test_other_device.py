@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-import torch
 
 from dyad.models.checkpoints import Checkpoint
+from dyad.training import published_branches, published_lifting
 from dyad.training.bottomup import train_bottomup
 from dyad.training.discriminator import DISCRIMINATOR, train_discriminator
 from dyad.training.flow import train_flow
@@ -13,13 +13,19 @@ from dyad.training.integration import implausible, train_integration
 from dyad.training.integration_recipes import INTEGRATION
 from dyad.training.lifting import train_lifting
 from dyad.training.recipes import recipe_of
+from dyad.training.unlabelled_lifting import train_ssl
 from tests.other_device import other_device
-from tests.training.test_discriminator import DATA, small
-from tests.training.test_lifting import TINY as LIFTING
-from tests.training.test_lifting import few as few
 from tests.training.test_bottomup import TINY as HEADS
 from tests.training.test_bottomup import folder_with
 from tests.training.test_bottomup import stills as stills
+from tests.training.test_discriminator import DATA, small
+from tests.training.test_lifting import TINY as LIFTING
+from tests.training.test_lifting import few as few
+from tests.training.test_published import data as data
+from tests.training.test_published import gcn as gcn
+from tests.training.test_unlabelled_lifting import TINY as SELF
+from tests.training.test_unlabelled_lifting import teacher as teacher
+from tests.training.test_unlabelled_lifting import tracks
 from tests.training.tiny import TINY as FLOW
 from tests.training.troupes import troupe
 
@@ -69,3 +75,28 @@ def test_heads(features: str, blazepose_folder: Path, stills: Path, tmp_path: Pa
         )
     assert outcome.step == 2
     assert set(narrowed) == {"meta"}
+
+
+@pytest.mark.usefixtures("few")
+def test_videos_without_labels(tmp_path: Path, teacher: Path) -> None:
+    tracks().save(tmp_path / "joints" / "tracks.npz")
+    with other_device():
+        outcome = train_ssl(
+            tmp_path / "out", SELF.with_(steps=2), joints=tmp_path / "joints", model=str(teacher), device="meta"
+        )
+    assert outcome.step == 2
+
+
+def test_networks_of_published_sequences(data: Path, gcn: Path, tmp_path: Path) -> None:
+    with other_device():
+        for kind in ("gcn", "tcn", "root"):
+            changes = {"data": data, "gcn": None if kind == "gcn" else str(gcn), "steps": 2}
+            assert published_lifting.train_preset(kind, tmp_path / kind, "tiny", changes, device="meta").step == 2
+
+
+@pytest.mark.parametrize("kind", ["topdown", "bottomup"])
+def test_published_branches(kind: published_branches.Branch, data: Path, tmp_path: Path) -> None:
+    changes = {"data": data, "steps": 1}
+    with other_device():
+        outcome = published_branches.train_preset(kind, tmp_path, "tiny", changes, device="meta", workers=0)
+    assert outcome.step == 1
