@@ -10,6 +10,7 @@ import torch
 from dyad.core.flow import Flow
 from dyad.core.tracks import Tracks
 from dyad.core.video import Video
+from dyad.estimates.skeletons import POSETRACK17
 from dyad.export.flow_archive import flow_archive
 from dyad.export.video import clip_writer
 from dyad.models.checkpoints import Checkpoint
@@ -20,6 +21,7 @@ from dyad.stages import DETECTORS
 from dyad.stages.flow import FileFlow
 from dyad.stages.oracle import OracleDetector
 from dyad.stages.oracle_flow import FlowNoise, OracleFlow
+from dyad.stages.shrunk_flow import ShrunkFlow
 from tests.conftest import Dyad
 from tests.refinement.scenes import error, image_error, noisy
 from tests.refinement.swinging import Swing, swing
@@ -161,6 +163,47 @@ def test_poses_of_another_tool_without_3d(folder: Path, tmp_path: Path, dyad: Dy
     assert len(Tracks.load(tmp_path / "out")) == 10
 
 
+def test_poses_of_several_files_are_averaged(folder: Path, world: Swing, tmp_path: Path, dyad: Dyad) -> None:
+    truth, given = (Tracks.load(folder / name) for name in ("truth", "run"))
+    shifted(noisy(world.truth, seed=7)).save(tmp_path / "other" / "tracks.npz")
+    one = truth[truth.person == 1].convert(POSETRACK17)
+    joints = torch.cat((one.xy, one.confidence[..., None]), -1).nan_to_num()
+    np.savez(tmp_path / "dcpose.npz", detections=joints.numpy(), frames=one.frame.numpy())
+    words = ("refine", folder / "clip.mp4", "--flow", folder / "flow.npz", "--json")
+    ended = dyad(*words, "--cycles", "0", "--tracks", f"{folder / 'run'},{tmp_path / 'other'}", "-o", tmp_path / "out")
+    assert ended.status == 0, ended.err
+    mean = Tracks.load(tmp_path / "out")
+    assert error(mean, truth) < 0.8 * error(given, truth)
+    assert image_error(mean, truth) < 0.8 * image_error(given, truth)
+    # A file of 2D joints besides, and of one person alone; poses stay 3D.
+    ended = dyad(*words, "--tracks", f"{folder / 'run'},{tmp_path / 'dcpose.npz'}", "-o", tmp_path / "mixed")
+    assert ended.status == 0, ended.err
+    assert json.loads(ended.out)["refinement"]["mode"] == "3d"
+    mixed = Tracks.load(tmp_path / "mixed")
+    assert torch.equal(mixed.frame, given.frame)
+    person = mixed.person == 1
+    assert image_error(mixed[person], truth[person]) < 0.8 * image_error(given[person], truth[person])
+    assert torch.equal(mixed[~person].xy, given[~person].xy)
+
+
+def test_files_that_cannot_be_averaged(folder: Path, world: Swing, tmp_path: Path, dyad: Dyad) -> None:
+    given = Tracks.load(folder / "run")
+    given.with_(camera=given.camera.from_focal((160, 120), 300.0)).save(tmp_path / "long.npz")
+    given.with_(xy=given.xy + 500).save(tmp_path / "strangers.npz")
+    noisy(world.truth)[world.truth.frame < 2].save(tmp_path / "early.npz")
+    words = ("refine", folder / "clip.mp4", "--flow", folder / "flow.npz", "-o", tmp_path / "out", "--tracks")
+    for other, status, said in (
+        (tmp_path / "long.npz", 3, "two cameras"),
+        (tmp_path / "strangers.npz", 3, "nobody of"),
+        (tmp_path / "early.npz", 3, "frames 0 to 1, none of which is among the 10"),
+        (tmp_path / "none.npz", 3, "none.npz"),
+        ("", 2, "one comma"),
+    ):
+        ended = dyad(*words, f"{folder / 'run'},{other}")
+        assert ended.status == status, ended
+        assert said in ended.complaint
+
+
 def test_run_with_refinement(
     folder: Path,
     tmp_path: Path,
@@ -169,6 +212,7 @@ def test_run_with_refinement(
 ) -> None:
     truth = Tracks.load(folder / "truth")
     monkeypatch.setitem(DETECTORS, "blazepose", lambda weights, device, **policy: OracleDetector(truth))
+    monkeypatch.setattr("dyad.workfolder.flow_weights", lambda flow: {"flow": Path(flow)})
     words = ("run", folder / "clip.mp4", "--frames", "2:12", "--focal", "150", "--json")
     ended = dyad(*words, "--refine", "--flow", folder / "flow.npz", "-o", tmp_path / "on")
     assert ended.status == 0, ended.err
@@ -177,9 +221,28 @@ def test_run_with_refinement(
     assert told["refinement"]["cost_ratio"] > 1
     assert {"detect", "lift", "flow", "pose", "tune"} <= set(told["seconds"])
     assert contents(tmp_path / "on") == WRITTEN
+    assert set(told["weights"]) == {"lifting.safetensors", "flow"}
     ended = dyad(*words, "-o", tmp_path / "off")
     assert "refinement" not in json.loads(ended.out)
+    assert "flow" not in json.loads(ended.out)["weights"]
     assert not torch.equal(Tracks.load(tmp_path / "on").xyz, Tracks.load(tmp_path / "off").xyz)
+
+
+def test_a_run_refines_what_a_detector_of_2d_joints_saw(
+    folder: Path, tmp_path: Path, dyad: Dyad, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    truth = Tracks.load(folder / "truth")
+    flat = noisy(truth.with_(xyz=truth.xyz * torch.nan))
+    monkeypatch.setitem(DETECTORS, "blazepose", lambda weights, device, **policy: OracleDetector(flat))
+    words = ("run", folder / "clip.mp4", "--frames", "2:12", "--focal", "150", "--lifter", "geometric")
+    for name, more in (("before", ()), ("after", ("--refine", "--flow", folder / "flow.npz"))):
+        assert dyad(*words, *more, "-o", tmp_path / name).status == 0
+    before, after = (Tracks.load(tmp_path / name) for name in ("before", "after"))
+    assert torch.equal(before.xyz, after.xyz)
+    # Whoever is found first is 0, and the rows are in order of the people.
+    orders = (truth, truth.with_(xy=truth.xy.roll(len(truth) // 2, 0)))
+    same = min(orders, key=lambda order: image_error(before, order))
+    assert image_error(after, same) < 0.85 * image_error(before, same)
 
 
 def test_what_cannot_be_refined(folder: Path, tmp_path: Path, dyad: Dyad) -> None:
@@ -223,5 +286,17 @@ def test_the_default_stops_by_the_score_and_shrinks_for_networks(tmp_path: Path)
     assert made.refiner.score is not None
     assert not made.refiner.whole
     assert made.estimator.longest == 960
-    assert made.key() == Refinement.default(flow=str(tmp_path / "small.safetensors"), device="cpu").key()
-    assert made.key() != Refinement.default(flow=str(tmp_path / "small.safetensors"), cycles=2, device="cpu").key()
+
+
+@pytest.mark.parametrize("recipe", ["paper", "released"])
+def test_the_papers_recipes_are_fixed(tmp_path: Path, recipe: str) -> None:
+    """Nothing ends their cycles, and networks have the paper's iterations, whatever they were trained with."""
+    path = str(tmp_path / "few.safetensors")
+    Checkpoint.of(raft_small(), "raft-small", iterations=7).save(path)
+    made, fast = (Refinement.default(flow=path, recipe=name, cycles=2, device="cpu") for name in (recipe, "fast"))
+    assert (made.refiner.score, made.refiner.cycles) == (None, 2)
+    assert isinstance(made.estimator, ShrunkFlow)
+    assert isinstance(fast.estimator, ShrunkFlow)
+    assert made.estimator.estimator.iterations == made.estimator.estimator.copy().iterations == 20
+    assert fast.estimator.estimator.iterations == 7
+    assert made.refiner.tuner.iterations is None

@@ -21,7 +21,7 @@ def test_out_of_time_at_once_there_are_weights_all_the_same(dyad, tmp_path: Path
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--preset", "tpu"), "cpu, laptop, gpu"),
+        (("--preset", "tpu"), "cpu, laptop, laptop-further, gpu"),
         (("--seed", -1), "seed"),
         (("--workers", 5), "streams"),
         (("--steps", 0), "step"),

@@ -23,7 +23,7 @@ PAGES = (
     *(page.relative_to(ROOT).as_posix() for page in sorted((ROOT / "docs").rglob("*.md"))),
 )
 # Pages that the site makes from the code, see tests/test_site.py.
-MADE = re.compile(r"docs/(reference/\w+|examples)\.md")
+MADE = re.compile(r"docs/reference/\w+\.md")
 
 
 def text_of(page: str) -> str:

@@ -119,6 +119,18 @@ def test_a_detector_may_be_an_object() -> None:
     assert pipeline.tracker.max_people == 1
 
 
+@pytest.mark.parametrize("options", [{"thorough": True}, {"key_interval": 1.0}, {"weights": ("a.onnx", "b.onnx")}])
+def test_options_that_an_own_detector_would_not_hear_of_are_refused(options: dict) -> None:
+    detector = OracleDetector(walkers(0.2)[1])
+    with pytest.raises(BadUsage, match="--" + next(iter(options)).replace("_", "-")):
+        Pipeline.default(detector=detector, lifter="geometric", **options)
+
+
+def test_weights_of_others_are_not_for_blazepose() -> None:
+    with pytest.raises(BadUsage, match=r"transformers or onnx, got a\.onnx for blazepose"):
+        Pipeline.default(weights=("a.onnx",))
+
+
 def test_devices() -> None:
     assert pick_device("cpu") == torch.device("cpu")
     assert pick_device("auto").type in {"cpu", "cuda", "mps"}

@@ -1,16 +1,27 @@
 """A run that was broken off goes on, and ends with the same bytes; what belongs to another run is not used."""
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import dyad
 from dyad.core.errors import BadUsage
 from dyad.core.flow import Flow
+from dyad.core.flow_files import write_flow
+from dyad.core.protocols import FlowEstimator
+from dyad.core.tracks import Tracks
 from dyad.export.flow_archive import flow_archive
-from dyad.resuming import STAGES
+from dyad.models.raft import raft_small
+from dyad.pipeline import Refinement
+from dyad.resuming import STAGES, refining
+from dyad.stages.flow import CheckedFlow, FileFlow, MeanFlow, NetworkFlow
 from tests.core.test_video import encode, ramp
+from tests.refinement.scenes import noisy
+from tests.refinement.swinging import Swing, swing
 from tests.standin import StandIn
 
 DETECTOR = f"{Path(__file__).with_name('standin.py')}:StandIn"
@@ -168,3 +179,102 @@ def test_a_refined_run_broken_between_its_stages_goes_on_to_the_same_bytes(refin
         dyad.run(video, tmp_path, **options)
     assert (tmp_path / "tracks.npz").read_bytes() == whole
     assert not (tmp_path / STAGES).exists()
+
+
+class Own:
+    """A flow estimator of which nothing is known."""
+
+    def __init__(self, inner: FlowEstimator) -> None:
+        self.inner = inner
+
+    def __call__(self, first, second) -> Flow:
+        return self.inner(first, second)
+
+    def copy(self) -> "Own":
+        return self
+
+
+@pytest.fixture(scope="module")
+def world() -> Swing:
+    return swing(4)
+
+
+def flow_files(world: Swing, folder: Path, share: float) -> FileFlow:
+    for k, flow in enumerate(world.flows):
+        write_flow(folder / f"{k}.flo", Flow(share * flow.uv))
+    return FileFlow.of(folder)
+
+
+@pytest.fixture(scope="module")
+def key(world: Swing) -> Callable[..., str]:
+    def found(flow: FlowEstimator, tracks: Tracks = world.truth, **wanted) -> str:
+        return refining(world.video, tracks, Refinement.default(flow=flow, **wanted), asked=True)
+
+    return found
+
+
+def test_a_refinement_is_known_by_its_people_threads_and_versions(key, world, tmp_path, monkeypatch) -> None:
+    flow = flow_files(world, tmp_path, 1.0)
+    found = [key(flow), key(flow, cycles=2), key(flow, tracks=noisy(world.truth))]
+    assert key(flow) == found[0]
+    with monkeypatch.context() as patch:
+        patch.setattr("torch.get_num_threads", lambda: 77)
+        found.append(key(flow))
+    with monkeypatch.context() as patch:
+        patch.setattr("torch.__version__", "0.1")
+        found.append(key(flow))
+    assert len({*found}) == 5
+
+
+def test_files_of_flow_are_known_by_their_place_size_and_time(key, world, tmp_path) -> None:
+    one = flow_files(world, tmp_path / "one", 1.0)
+    # The same names, sizes and times elsewhere.
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    before = key(one)
+    assert key(FileFlow.of(tmp_path / "one")) == before
+    others = [FileFlow.of(tmp_path / "two"), FileFlow.of(tmp_path / "one", first=1), MeanFlow((one,))]
+    assert len({before, *map(key, others)}) == 4
+    write_flow(tmp_path / "one" / "1.flo", world.flows[0])
+    assert key(FileFlow.of(tmp_path / "one")) != before
+    write_flow(tmp_path / "all.npz", Flow.stack(world.flows))
+    before = key(FileFlow.of(tmp_path / "all.npz"))
+    write_flow(tmp_path / "all.npz", Flow.stack(world.flows[:2]))
+    assert key(FileFlow.of(tmp_path / "all.npz")) != before
+    held = [key(FileFlow({0: 0}, "held", Flow(torch.full((1, 2, 8, 8), value)))) for value in (1.0, 1.0, 2.0)]
+    assert held[0] == held[1] != held[2]
+
+
+def test_networks_are_known_by_their_weights_and_settings(key) -> None:
+    def network(seed: int = 0, **policy) -> NetworkFlow:
+        torch.manual_seed(seed)
+        return NetworkFlow(raft_small(), **policy)
+
+    assert key(network()) == key(network())
+    policies = [{"seed": 1}, {"iterations": 3}, {"padding": "kitti"}, {"warm": True}, {"batch": 2}]
+    found = [key(network()), *(key(network(**policy)) for policy in policies), key(network(), flow_side=640)]
+    found += [
+        key(CheckedFlow(network())),
+        key(MeanFlow((network(), network()))),
+        key(MeanFlow((network(), network(1)))),
+    ]
+    assert len({*found}) == len(found)
+    with pytest.raises(BadUsage, match="whether the flow is"):
+        key(MeanFlow((network(), Own(network()))))
+
+
+def test_another_flow_is_not_taken_for_one_that_was_refined_with(world, tmp_path) -> None:
+    one, two = (flow_files(world, tmp_path / name, share) for name, share in (("one", 1.0), ("two", 0.3)))
+    given, out = noisy(world.truth), tmp_path / "out"
+    found = dyad.refine(world.video, given, out, flow=one).tracks
+    written = (out / "tracks.npz").stat().st_mtime_ns
+    again = dyad.refine(world.video, given, out, flow=FileFlow.of(tmp_path / "one"), resume=True).tracks
+    assert (out / "tracks.npz").stat().st_mtime_ns == written
+    assert torch.equal(again.xyz, found.xyz)
+    other = dyad.refine(world.video, given, out, flow=two, resume=True).tracks
+    assert not torch.equal(other.xyz, found.xyz)
+    # Of an object of which nothing is known nobody can say; without resume it is as good as any.
+    with pytest.raises(BadUsage, match=r"whether the flow is .* leave out resume"):
+        dyad.refine(world.video, given, out, flow=Own(two), resume=True)
+    assert torch.equal(dyad.refine(world.video, given, out, flow=Own(two)).tracks.xyz, other.xyz)
+    with pytest.raises(BadUsage, match="whether the flow is"):
+        dyad.run(world.video[0:4], out, detector=DETECTOR, refine=True, flow=Own(two), resume=True)

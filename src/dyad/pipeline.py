@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 import torch
 
-from dyad import __version__
 from dyad.core.detections import Detections
 from dyad.core.devices import pick_device
 from dyad.core.errors import BadUsage
@@ -19,19 +18,19 @@ from dyad.core.memory import give_back_memory
 from dyad.core.protocols import Detector, FlowEstimator, Lifter, Tracker
 from dyad.core.tracks import Tracks
 from dyad.core.video import Video
-from dyad.estimates.people import People
-from dyad.estimates.reading import read_people
+from dyad.estimates.reading import own_people, read_people
 from dyad.estimates.seeing import with_joints
-from dyad.estimates.sheet import ONLY_2D, Advice
+from dyad.estimates.several import Estimate, averaged, paths_of
+from dyad.estimates.sheet import Advice
 from dyad.refinement import agreement
 from dyad.refinement.agreement import Agreement
 from dyad.refinement.alternate import Refined, Refiner
 from dyad.refinement.disagreement import Disagreement
 from dyad.refinement.inputs import tracks_on
 from dyad.refinement.pose import Dimensions, PoseRefiner
-from dyad.refinement.stage_files import described, digest, weights_of
-from dyad.stages import FLOW, LIFTING, make_detector
-from dyad.stages.flow import make_flow
+from dyad.refinement.stage_files import weights_of
+from dyad.stages import FLOW, LIFTING, make_detector, refuse_options
+from dyad.stages.flow import ITERATIONS, make_flow
 from dyad.stages.lifting import GeometricLifter
 from dyad.stages.lifting_learned import make_lifter
 from dyad.stages.plugins import load_plugin
@@ -41,8 +40,6 @@ from dyad.stages.tracking import PoseTracker
 T = TypeVar("T")
 
 FLOW_SIDE = 960
-OWN = Advice()
-"""For our own poses, nothing out of the way."""
 
 # Told now and then how far a stage has come: its name, frames done, frames in all or None where unknown.
 Progress = Callable[[str, int, int | None], None]
@@ -154,9 +151,11 @@ class Pipeline:
             raise BadUsage(f"the height is a person's stature in metres, 0.4 to 2.6, got {height}")
         if key_interval is not None and not 0 <= key_interval < math.inf:
             raise BadUsage(f"the key interval is a number of seconds, 0 for every frame, got {key_interval}")
+        policy = {"thorough": thorough, "max_people": max_people, "key_interval": key_interval}
         if isinstance(detector, str):
-            policy = {"thorough": thorough, "max_people": max_people, "key_interval": key_interval}
             detector = make_detector(detector, weights, pick_device(device), **policy)
+        else:
+            refuse_options(weights, **policy)
         if tracker is None:
             tracker = PoseTracker(max_people=max_people)
         elif max_people is not None:
@@ -224,19 +223,6 @@ class Refinement:
             "cost_ratio": round(1 + (sum(seconds.values()) - estimate) / base, 3) if base else None,
         }
 
-    def key(self) -> str:
-        """A digest of whose flow it is and of what is done with it."""
-        inner = self.estimator.estimator if isinstance(self.estimator, ShrunkFlow) else self.estimator
-        side = self.estimator.longest if isinstance(self.estimator, ShrunkFlow) else None
-        names = ("iterations", "padding", "half", "warm")
-        policy = [f"side {side}", *(f"{name} {getattr(inner, name, None)}" for name in names)]
-        weights = weights_of(self.estimator)
-        path = Path(self.name)
-        files = sorted(path.iterdir()) if path.is_dir() else [path] if path.is_file() else []
-        stated = [f"{file.name} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in files]
-        parts = (*policy, *weights, *weights.values(), *stated)
-        return digest(__version__, self.name, described(self.refiner), *parts)
-
     @classmethod
     def default(
         cls,
@@ -254,25 +240,28 @@ class Refinement:
 
         Args:
             flow: weights by name, a folder or .npz of flow, or an estimator.
-            recipe: "fast", "paper" or "released". mode: "3d", or "2d" where the 3D is not to be relied on; by the
-            advice if None.
-            cycles: at most so many; the label-free score may end them sooner.
+            recipe: "fast", "paper" or "released"; the last two give a network that is named its 20 iterations, whatever
+                it was trained with, for flow and for tuning.
+            mode: "3d", or "2d" where the 3D is not to be relied on; by the advice if None.
+            cycles: just so many; of the fast recipe at most, for the label-free score may end it sooner.
             whole: estimate and keep flow everywhere, not only where people are.
             flow_side: px; networks see larger images shrunk to this longer side.
             advice: of whoever made the poses; the recipes of the paper follow it in how they treat cameras and motion,
                 the fast one in whether the 3D was lifted from the 2D joints (`OWN`).
         """
-        lifted, advice = advice is OWN, advice or OWN
-        mode = mode or advice.mode
+        mode = mode or (advice or Advice()).mode
         judge = Agreement(joints="xy" if mode == "2d" else "xyz")
         # Not the agreement itself: where nearly all joints are right it no longer tells better from worse.
-        refiner = Refiner.of(recipe, mode=mode, cycles=cycles, score=Disagreement(flat=mode == "2d"))
-        if recipe != "fast" and mode == "3d" and advice is not OWN:
+        fixed = recipe != "fast"
+        score = None if fixed else Disagreement(flat=mode == "2d")
+        refiner = Refiner.of(recipe, mode=mode, cycles=cycles, score=score)
+        if fixed and mode == "3d" and advice is not None:
             refiner = replace(refiner, pose=_advised(refiner.pose, advice))
-        if recipe == "fast" and lifted:
+        if not fixed and advice is not None and advice.lifted:
             refiner = replace(refiner, pose=replace(refiner.pose, lifted=True))
         name = flow if isinstance(flow, str) else type(flow).__name__
-        estimator = make_flow(flow, pick_device(device)) if isinstance(flow, str) else flow
+        policy = {"iterations": ITERATIONS} if fixed else {}
+        estimator = make_flow(flow, pick_device(device), **policy) if isinstance(flow, str) else flow
         if weights_of(estimator):
             estimator = ShrunkFlow(estimator, flow_side)
         return cls(estimator, replace(refiner, whole=whole), judge, name)
@@ -282,7 +271,8 @@ def _advised(pose: PoseRefiner, advice: Advice) -> PoseRefiner:
     lambdas = pose.lambdas
     if lambdas is not None and not advice.motion:
         lambdas = replace(lambdas, motion=0.0, camera=0.0, bone=0.0)
-    return replace(pose, weak_camera=advice.weak_camera, lambdas=lambdas)
+    # The paper's term on motion is for poses about their own root, and these need a camera that is refined with them.
+    return replace(pose, weak_camera=advice.weak_camera or advice.motion, lambdas=lambdas)
 
 
 def people_of(
@@ -290,12 +280,13 @@ def people_of(
 ) -> tuple[Tracks, Advice]:
     """Whom others found in a video as tracks, and how to refine them; `detections` are other 2D joints of them.
 
-    Files without identities are tracked. Raises BadInput for files that cannot be read or are of another video.
+    Files without identities are tracked; of several files with commas between them it is the mean. Raises BadInput for
+    files that cannot be read, are of another video, or do not fit each other.
     """
+    if not isinstance(found, Tracks) and len(paths := paths_of(found)) > 1:
+        return averaged([Estimate(str(path), *people_of(video, path, detections)) for path in paths])
     if isinstance(found, Tracks):
-        rows = tracks_on(found, video)
-        flat = not torch.isfinite(rows.xyz).any()
-        people = People("dyad", ONLY_2D if flat else OWN, True, rows, rows.confidence.nan_to_num().mean(-1))
+        people = own_people(tracks_on(found, video))
         if detections is not None:
             people = with_joints(people, read_people(Path(detections), video=video))
     else:

@@ -2,6 +2,7 @@
 
 import json
 import platform
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from dyad import __version__
 from dyad.core.errors import BadInput
 from dyad.core.tracks import Flag, Tracks
 from dyad.core.video import Video
-from dyad.models.weights import list_weights
+from dyad.stages.weights_used import hashes
 
 # What every run writes.
 _ALWAYS = ("tracks.npz", "overlay.mp4", "report.html")
@@ -54,8 +55,8 @@ def notes_of(video: Video, tracks: Tracks, height: float | None) -> list[str]:
     if video.camera.guessed:
         focal = float(video.camera.focal[0])
         notes.append(
-            f"The focal length is a guess ({focal:.0f} px, one image diagonal): distances from the camera may be off "
-            "by a fifth. Give --focal, --fov or --camera if you know it."
+            f"The focal length is a guess ({focal:.0f} px, as of a 35 mm lens on full frame): distances from the "
+            "camera may be off by a third. Give --focal, --fov or --camera if you know it."
         )
     if height is None and len(tracks):
         notes.append("People's sizes follow from a prior on human height. Give --height if you know it.")
@@ -78,11 +79,11 @@ def notes_of(video: Video, tracks: Tracks, height: float | None) -> list[str]:
     return notes
 
 
-def account_of(result: Result, video: Video, asked: dict[str, Any], *, moving: bool, key: str) -> dict[str, Any]:
-    """What run.json holds."""
+def account_of(
+    result: Result, video: Video, asked: dict[str, Any], *, weights: Mapping[str, Path], moving: bool, key: str
+) -> dict[str, Any]:
+    """What run.json holds; `weights` are the files that were read, by name."""
     tracks = result.tracks
-    # Weights that lie in the cache are no part of a run that another detector made.
-    used = [entry for entry in list_weights() if entry.present] if asked["detector"].lower() == "blazepose" else []
     return {
         "schema": "dyad-run/1",
         "key": key,
@@ -100,7 +101,7 @@ def account_of(result: Result, video: Video, asked: dict[str, Any], *, moving: b
         "camera": tracks.camera.to_json(),
         "camera_moves": moving,
         "options": asked,
-        "weights": {entry.file: entry.sha256 for entry in used},
+        "weights": hashes(weights),
         "people": len(tracks.people),
         "coverage": asdict(result.coverage),
         **({} if result.refinement is None else {"refinement": result.refinement}),

@@ -17,16 +17,19 @@ from dyad.core.memory import give_back_memory
 from dyad.core.protocols import Detector, FlowEstimator, Lifter, Tracker
 from dyad.core.tracks import Tracks
 from dyad.core.video import Video
+from dyad.estimates.reading import own_people
+from dyad.estimates.several import paths_of
+from dyad.estimates.sheet import OWN
 from dyad.export.flow_folder import FLOW_FILES, write_flow_folder
 from dyad.export.video import clip_writer
-from dyad.pipeline import FLOW, FLOW_SIDE, OWN, OnFrame, OnStage, Pipeline, Progress, Refinement, Watch, people_of
-from dyad.refinement.inputs import digest_of, is_tracks, video_of
+from dyad.pipeline import FLOW, FLOW_SIDE, OnFrame, OnStage, Pipeline, Progress, Refinement, Watch, people_of
+from dyad.refinement.inputs import is_tracks, video_of
 from dyad.refinement.pose import Dimensions
-from dyad.refinement.stage_files import digest
 from dyad.result import Coverage, Result, account_of, finished, notes_of
-from dyad.resuming import STAGES, resuming
+from dyad.resuming import STAGES, refining, resuming
 from dyad.stages.motion import CameraMotion
 from dyad.stages.pieces import LENGTH, Elsewhere, Pieces
+from dyad.stages.weights_used import detector_weights, flow_weights, lifter_weights
 from dyad.viewer.overlay import overlay_writer
 from dyad.viewer.report import EMBED_LIMIT, write_report
 
@@ -72,7 +75,7 @@ def run(
         source: path of a video file or of a folder of images, an array (T, H, W, 3) uint8 RGB, or a `Video`.
         output: folder for `tracks.npz`, `run.json`, `overlay.mp4` and `report.html`; None writes nothing.
         camera: a camera, or the path of a TOML file; focal: px; fov: horizontal degrees. At most one of the three; with
-            none, the focal length is guessed as one image diagonal, and the result says so.
+            none, the focal length is guessed (`Camera.guess`), and the result says so.
         height: stature in m of the people, if known; it fixes the scale.
         frames: half-open range of the source's frames; every: take each N-th of them.
         detector: who finds people, by name or as an object; weights: what a named one reads.
@@ -101,7 +104,7 @@ def run(
     refinement = Refinement.default(flow=flow, device=device, advice=OWN) if refine else None
     folder = None if output is None else ready_folder(output, source)
     finding = options | {"max_people": max_people, "key_interval": key_interval, "piece": piece}
-    rest = parts | {"height": height, "refinement": refinement and refinement.key()}
+    rest = parts | {"height": height, "flow": refinement}
     keys = None if folder is None else resuming(folder, source, video, finding=finding, rest=rest, asked=resume)
     if folder is not None and keys is not None:
         if resume and (done := finished(folder, keys.whole)) is not None:
@@ -118,6 +121,9 @@ def run(
     del pipeline
     detected, filled = int((~tracks.filled).sum()), int(tracks.filled.sum())
     told = None
+    if refinement is not None and (advice := own_people(tracks).advice) != OWN:
+        # Where a detector gives no 3D, and the lifter made one up, the 2D joints are what there is to refine.
+        refinement = Refinement.default(flow=flow, device=device, advice=advice)
     if refinement is not None:
         plain = sum(watch.seconds.values())
         kept: dict[str, Any] = {"folder": keys.stages, "key": keys.whole} if keys else {}
@@ -137,7 +143,10 @@ def run(
     asked = options | {k: v if v is None or isinstance(v, str) else type(v).__name__ for k, v in named.items()}
     asked |= {"frames": [frames.start, frames.stop] if frames else None}
     asked |= {"height": height, "every": every, "max_people": max_people, "key_interval": key_interval}
-    result = _write(result, folder, video, watch, asked | {"refine": refine}, key=keys.whole if keys else "")
+    used = detector_weights(detector, weights, thorough=thorough) | lifter_weights(lifter)
+    used |= flow_weights(flow) if refine else {}
+    asked |= {"refine": refine}
+    result = _write(result, folder, video, watch, asked, weights=used, key=keys.whole if keys else "")
     if keys is not None:
         keys.end()
     return result
@@ -168,7 +177,7 @@ def refine(
     Args:
         source: the video that the tracks were made from: a path, an array or a `Video`.
         tracks: or the path of a `tracks.npz`, of the folder that holds it, or of what another tool wrote
-            (docs/estimates.md).
+            (docs/estimates.md); several with commas are averaged.
         output: folder for what `run` writes; None writes nothing.
         detections: a file of other 2D joints of the same people, to which the poses keep instead of their own.
         camera, focal, fov: see `run`; of the video, for poses of other tools. Tracks have their camera.
@@ -181,15 +190,16 @@ def refine(
         BadInput: a file cannot be read, or video and tracks do not belong together. BadUsage: the options contradict
         each other. MissingWeights: the flow network is not at hand.
     """
-    inputs = [str(path) for path in (source, tracks, detections) if isinstance(path, str | PathLike)]
-    own = tracks if isinstance(tracks, Tracks) else load(tracks) if is_tracks(tracks) else None
+    paths = [] if isinstance(tracks, Tracks) else paths_of(tracks)
+    inputs = [str(path) for path in (source, *paths, detections) if isinstance(path, str | PathLike)]
+    own = tracks if isinstance(tracks, Tracks) else next((load(path) for path in paths if is_tracks(path)), None)
     if own is None:
         video = open_video(source, camera=camera, focal=focal, fov=fov)
     elif (camera, focal, fov) != (None, None, None):
         raise BadUsage("tracks have their camera already: leave out --camera, --focal and --fov")
     else:
         video = video_of(source, own)
-    loaded, advice = people_of(video, tracks if own is None else own, detections)
+    loaded, advice = people_of(video, tracks if own is None or len(paths) > 1 else own, detections)
     refinement = Refinement.default(
         flow=flow,
         recipe=recipe,
@@ -201,7 +211,7 @@ def refine(
         device=device,
     )
     folder = None if output is None else ready_folder(output, *inputs)
-    key = "" if folder is None else digest(digest_of(source), digest_of(loaded), refinement.key())
+    key = "" if folder is None else refining(source, loaded, refinement, asked=resume)
     stages = None if folder is None else folder / STAGES
     if folder is not None and resume:
         done = finished(folder, key, names=FLOW_FILES if save_flow else ())
@@ -224,7 +234,7 @@ def refine(
             write_flow_folder(folder, refined.flows, sorted(refined.flows.places), frames, times)
     asked = {"recipe": recipe, "mode": mode, "cycles": cycles, "flow": refinement.name, "device": device}
     asked |= {"detector": "", "detections": detections is not None}
-    result = _write(result, folder, video, watch, asked, key=key)
+    result = _write(result, folder, video, watch, asked, weights=flow_weights(flow), key=key)
     shutil.rmtree(stages, ignore_errors=True)
     return result
 
@@ -239,8 +249,10 @@ def open_video(
     every: int = 1,
 ) -> Video:
     """The video that the options mean, with its camera."""
-    if sum(option is not None for option in (camera, focal, fov)) > 1:
-        raise BadUsage("give one of --camera, --focal and --fov, got several")
+    given = [f"--{name} {value}" for name, value in (("focal", focal), ("fov", fov)) if value is not None]
+    given += [] if camera is None else ["a --camera" if isinstance(camera, Camera) else f"--camera {camera}"]
+    if len(given) > 1:
+        raise BadUsage(f"give one of --camera, --focal and --fov, got {' and '.join(given)}")
     if isinstance(source, Video):
         if (camera, focal, fov, frames) != (None, None, None, None) or every != 1:
             raise BadUsage("a Video has its camera and its frames already: give them to it, not beside it")
@@ -279,7 +291,16 @@ def load(folder: str | PathLike[str]) -> Tracks:
     return Tracks.load(Path(folder))
 
 
-def _write(result: Result, folder: Path, video: Video, watch: Watch, asked: dict[str, Any], *, key: str) -> Result:
+def _write(
+    result: Result,
+    folder: Path,
+    video: Video,
+    watch: Watch,
+    asked: dict[str, Any],
+    *,
+    weights: dict[str, Path],
+    key: str,
+) -> Result:
     with writing_to(folder), tempfile.TemporaryDirectory(prefix=".dyad-", dir=folder) as scratch:
         with watch.stage("write"):
             result.tracks.save(folder / "tracks.npz")
@@ -289,7 +310,7 @@ def _write(result: Result, folder: Path, video: Video, watch: Watch, asked: dict
             moved = f"about {100 * motion.typical:.2g} % of the image diagonal a frame"
             note = f"The camera moves ({moved}): positions are in the camera frame of each moment, not of the room."
             result = replace(result, notes=[*result.notes, note])
-        account = account_of(result, video, asked, moving=motion.moving, key=key)
+        account = account_of(result, video, asked, weights=weights, moving=motion.moving, key=key)
         with watch.stage("write"):
             # The page holds the copy of the clip, or, where that is too large, names it: only then it is kept.
             if copy.stat().st_size > EMBED_LIMIT:

@@ -10,6 +10,7 @@ from dyad.core.clip import Clip
 from dyad.core.flow import Flow
 from dyad.core.tracks import Tracks
 from dyad.core.video import Chunk, Video
+from dyad.estimates.sheet import Advice
 from tests.refinement.scenes import noisy, scene
 
 
@@ -61,14 +62,18 @@ class Towards:
     truth: Tracks
     share: float = 0.5
     clock: "Clock | None" = None
+    flat: bool = False
+    advised: list[Advice | None] = field(default_factory=list)
 
-    def __call__(self, video: Video, tracks: Tracks, estimator: Shifted) -> Outcome:
+    def __call__(self, video: Video, tracks: Tracks, estimator: Shifted, *, advice: Advice | None = None) -> Outcome:
+        self.advised.append(advice)
         if self.clock is not None:
             self.clock.now += 7.0
-        xyz = torch.lerp(tracks.xyz, self.truth.xyz, self.share)
+        name = "xy" if self.flat else "xyz"
+        moved = {name: torch.lerp(getattr(tracks, name), getattr(self.truth, name), self.share)}
         before = [off(flow, estimator.by) for flow in estimator.flows]
         after = [off(flow, estimator.by * (1 - self.share)) for flow in estimator.flows]
-        return Outcome(tracks.with_(xyz=xyz), after, before, {"flow": 2.0, "pose": 5.0})
+        return Outcome(tracks.with_(**moved), after, before, {"flow": 2.0, "pose": 5.0})
 
 
 @dataclass

@@ -20,6 +20,7 @@ from dyad.core.skeleton import BODY17
 from dyad.core.tracks import Tracks
 from dyad.datasets.coco import coco_split, read_coco
 from dyad.datasets.crowdpose import crowdpose_split
+from dyad.estimates.reading import read_people
 from dyad.evaluation.protocols import PROTOCOLS, protocol_of
 from dyad.export.coco import coco_results, write_coco
 from tests.datasets import (
@@ -32,6 +33,7 @@ from tests.datasets import (
     test_threedpw,
 )
 from tests.datasets.test_coco import coco_tree
+from tests.estimates import making
 from tests.evaluation.people import moved, nobody, renamed, walkers
 
 POSES = [p.name for p in PROTOCOLS if p.measures == "poses"]
@@ -364,6 +366,17 @@ def test_predictions_are_found_by_the_names_of_clips(tmp_path: Path) -> None:
     assert evaluate(found / "other.npz", truth / "000001", "dyad-synth")["pck"] == 100
 
 
+def test_what_another_tool_wrote_is_scored_once_it_is_tracks(tmp_path: Path) -> None:
+    """As docs/estimates.md has it."""
+    truth = making.truth()
+    truth.save(tmp_path / "scene" / "truth.npz")
+    np.savez(tmp_path / "out.npz", predictions=making.relative(truth), keypoints_2d=truth.xy.numpy())
+    people = read_people(tmp_path / "out.npz", camera=making.CAMERA, fps=10)
+    people.tracks().save(tmp_path / "predictions" / "scene.npz")
+    report = evaluate(tmp_path / "predictions", tmp_path / "scene" / "truth.npz", "dyad-synth")
+    assert (report["pck_abs"], report["coverage"]) == (100, 1)
+
+
 def test_objects_serve_as_well_as_files() -> None:
     truth = walkers()
     report = dyad.evaluate(truth, truth)
@@ -376,9 +389,12 @@ def test_what_does_not_fit_is_said_in_a_sentence(tree, tmp_path: Path) -> None:
     truth = tree("dyad-synth")
     empty = tmp_path / "empty"
     empty.mkdir()
+    theirs = tmp_path / "alphapose-results.json"
+    theirs.write_text("[]")
     for given, error, match in (
         ({"predictions": tmp_path / "no"}, BadInput, "there are no predictions at"),
         ({"predictions": empty}, BadInput, "holds no predictions: expected tracks.npz"),
+        ({"predictions": theirs}, BadInput, "docs/estimates.md has the lines"),
         ({"truth": tmp_path / "no"}, BadInput, "there is no truth at"),
         ({"truth": empty}, BadInput, "holds no clip"),
         ({"protocol": "pck"}, BadUsage, "there is no protocol 'pck'; there are mupots-released"),

@@ -8,13 +8,15 @@ import pytest
 import torch
 from PIL import Image
 
-from dyad.bench.flow import bench_flow, load_flow_network
+from dyad.bench.flow import bench_flow, load_flow_network, load_with_iterations
 from dyad.bench.flow_pairs import find_pairs
 from dyad.core.errors import BadInput, BadUsage, MissingWeights
 from dyad.core.flow import Flow
 from dyad.core.flow_files import write_flow
 from dyad.models.checkpoints import Checkpoint
 from dyad.models.raft import RAFT, Estimate, raft_small
+from dyad.stages import FLOW
+from dyad.stages.flow import ITERATIONS, make_flow
 
 SIZE = (70, 66)
 MOVE = (3.0, -4.0)
@@ -145,6 +147,15 @@ def test_weights_come_from_a_file_and_their_lack_is_told(tmp_path) -> None:
     assert all(torch.equal(a, b) for a, b in zip(found.parameters(), network.parameters(), strict=True))
     torch.save(network.state_dict(), tmp_path / "plain.pth")
     assert isinstance(load_flow_network("raft-small", tmp_path / "plain.pth"), RAFT)
+
+
+def test_weights_know_how_often_they_update_their_flow(tmp_path) -> None:
+    network, usual = load_with_iterations(None)
+    assert usual == make_flow(FLOW).iterations != ITERATIONS
+    Checkpoint.of(network, "raft-small", iterations=7).save(tmp_path / "mine.safetensors")
+    assert load_with_iterations(None, tmp_path / "mine.safetensors")[1] == 7
+    torch.save(network.state_dict(), tmp_path / "plain.pth")
+    assert load_with_iterations("raft-small", tmp_path / "plain.pth")[1] == ITERATIONS
 
 
 @pytest.mark.parametrize(("scene", "most"), [("sintel_alley_1", 0.25), ("rubberwhale", 0.35)])

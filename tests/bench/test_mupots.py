@@ -6,13 +6,17 @@ import av
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from dyad.bench.mupots import bench_mupots
 from dyad.core.camera import Camera
 from dyad.core.errors import BadInput
 from dyad.core.skeleton import BODY17, MUPOTS17, Skeleton
 from dyad.core.tracks import Tracks
+from dyad.core.video import Video
 from dyad.datasets.mupots import find_mupots, read_mupots
+from dyad.datasets.mupots_official import read_mupots_official
+from tests.datasets.test_mupots_official import write as official
 
 SIZE = (374, 210)
 
@@ -164,6 +168,29 @@ def test_frames_beyond_the_truth_and_missing_ones(folder: Path) -> None:
     row = bench_mupots(folder, run=Late(), sequences=["TS01"])["strict"]["dyad-run"]["TS01"]
     assert row["coverage"] == pytest.approx(2 / 3)
     assert row["precision"] == 1
+
+
+def test_the_data_set_as_it_is_distributed(tmp_path: Path) -> None:
+    wrote = official(tmp_path, "TS7")
+    official(tmp_path, "TS8")
+    for frame in range(4):
+        Image.new("RGB", (1920, 1080)).save(tmp_path / "TS7" / f"img_{frame:06d}.jpg")
+    truth = {clip.name: clip.truth for clip in read_mupots_official(tmp_path)}
+    asked = []
+
+    def cheat(video: Video, *, camera: Camera | None) -> Result:
+        asked.append((video.name, video.fps, camera, len(video)))
+        return Result(truth["TS7"].with_(xyz=truth["TS7"].xyz + torch.tensor([0, 0, 0.16])))
+
+    report = bench_mupots(tmp_path, run=cheat)
+    assert asked == [("TS7", 30, None, 4)]
+    assert list(report) == ["strict"]
+    row = report["strict"]["dyad-run"]["TS7"]
+    assert (row["pck"], row["pck_abs"], row["coverage"], row["person_frames"]) == (100, 0, 1, wrote["valid"].sum())
+    assert sum(part["count"] for part in row["by_occlusion"]) == wrote["valid"].sum()
+    assert row["by_occlusion"][0]["count"] < wrote["valid"].sum()
+    with pytest.raises(BadInput, match="neither clips"):
+        bench_mupots(tmp_path, run=cheat, sequences=["TS8"])
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:

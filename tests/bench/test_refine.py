@@ -1,15 +1,18 @@
 """Before and after are not mixed up, changes have their sign, cost counts what it should, whatever is refined."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from dyad.bench.refine import Measure, bench_refine
 from dyad.bench.refine_cost import PlainRun
 from dyad.bench.refine_scores import METRICS, Scored, flow_scores, pose_scores, scores
 from dyad.bench.refine_text import text
 from dyad.core.errors import BadInput
+from dyad.estimates.sheet import Advice
 from tests.bench.refining import Clock, Towards, case, off
 
 
@@ -26,8 +29,8 @@ def _cases():
 def test_truth_has_no_error_and_a_known_error_its_size() -> None:
     clip = case().clip
     exact = scores(clip, clip.truth, clip.flow)
-    assert exact == pytest.approx({"mpjpe": 0, "pck_abs": 100, "accel": 0, "epe": 0, "epe_joints": 0,
-                                   "epe_people": np.nan}, abs=1e-3, nan_ok=True)  # fmt: skip
+    assert exact == pytest.approx({"mpjpe": 0, "pck_abs": 100, "accel": 0, "error_2d": 0, "reprojection": 0,
+                                   "epe": 0, "epe_joints": 0, "epe_people": np.nan}, abs=1e-3, nan_ok=True)  # fmt: skip
     deeper = clip.truth.with_(xyz=clip.truth.xyz + clip.truth.xyz.new_tensor((0, 0, 0.2)))
     found = scores(clip, deeper, [off(flow, 1) for flow in clip.flow])
     assert (found["mpjpe"], found["pck_abs"]) == (pytest.approx(0, abs=1e-3), 0)
@@ -36,6 +39,17 @@ def test_truth_has_no_error_and_a_known_error_its_size() -> None:
         flow_scores(clip, clip.flow[:-1])
     with pytest.raises(BadInput, match="got 8"):
         flow_scores(clip, [*clip.flow, clip.flow[0]])
+    # In the image: the 2D joints are where they were, and where the 3D appears is nearer to the middle.
+    assert found["error_2d"] == pytest.approx(0, abs=1e-4)
+    seen = torch.linalg.vector_norm(deeper.reproject() - clip.truth.xy, dim=-1)
+    assert found["reprojection"] == pytest.approx(float(seen[:, 1:].mean()), rel=1e-4)
+    aside = pose_scores(clip, clip.truth.with_(xy=clip.truth.xy + clip.truth.xy.new_tensor((0.3, 0.4))))
+    assert (aside["error_2d"], aside["reprojection"]) == (pytest.approx(0.5, abs=1e-4), pytest.approx(0, abs=1e-4))
+    flat = pose_scores(
+        replace(clip, truth=clip.truth.with_(xyz=torch.full_like(clip.truth.xyz, torch.nan))), clip.truth
+    )
+    assert np.isnan(flat["mpjpe"])
+    assert flat["error_2d"] == pytest.approx(0, abs=1e-4)
     assert np.isnan(pose_scores(case().clip.__class__(clip.video, None, clip.flow), clip.truth)["mpjpe"])
     assert Scored.of_protocol("h36m-14").alone
 
@@ -62,6 +76,22 @@ def test_half_of_every_error_is_gone() -> None:
     said = text(report)
     assert "-50.0 %" in said
     assert "not measured" in said
+
+
+def test_refinement_in_the_image_is_measured_there() -> None:
+    """2D joints go half of the way to the truth: their error halves, and that of the 3D stays."""
+    refine = Towards(case().clip.truth, 0.5, flat=True)
+    advice = Advice("2d")
+    report = bench_refine([one.with_(advice=advice) for one in _cases()], Measure(refine))
+    assert refine.advised == [advice] * 6
+    found = report["changes"]["error_2d"]
+    assert found["relative"]["value"] == pytest.approx(-0.5, abs=1e-4)
+    assert found["relative"]["low"] == pytest.approx(-0.5, abs=1e-3)
+    assert report["units"]["error_2d"] == "px"
+    for name in ("mpjpe", "reprojection"):
+        assert report["after"][name] == report["before"][name] > 0
+    row = next(line for line in text(report).splitlines() if line.startswith("error_2d, px"))
+    assert "-50.0 %" in row
 
 
 def test_a_refiner_that_spoils_is_found_out() -> None:

@@ -1,5 +1,6 @@
 """Held-out worlds, and data sets in their own layouts, become cases; what was computed once is kept."""
 
+import json
 from functools import partial
 
 import numpy as np
@@ -15,10 +16,14 @@ from dyad.core.clip import Clip
 from dyad.core.errors import BadInput, BadUsage
 from dyad.core.flow import Flow
 from dyad.core.flow_files import write_flow
-from dyad.core.skeleton import BODY17
+from dyad.core.skeleton import BODY17, LSP14
 from dyad.core.tracks import Tracks
 from dyad.core.video import Video
+from dyad.datasets.human36m import read_human36m
+from dyad.estimates.sheet import Advice
 from dyad.export.video import clip_writer
+from dyad.pipeline import Refinement
+from dyad.refinement.problem import Lambdas
 from dyad.synthetic.random_scenes import Recipe
 from tests.bench.refining import Outcome
 from tests.conftest import Dyad
@@ -28,6 +33,8 @@ SMALL = Recipe(
     people=(1, 1), size=(64, 48), seconds=0.4, fps=10, near=2, far=4, cameras=("static",), lens=0.0, detail="low",
     samples=1, furniture=0, indoors=False,
 )  # fmt: skip
+
+FLOWS_AND_TOOLS = (("one", "other"), ("anatomy3d", "metro"))
 
 
 class Still:
@@ -47,7 +54,7 @@ class Still:
 class Nothing:
     """A refiner that changes nothing."""
 
-    def __call__(self, video, tracks, estimator) -> Outcome:
+    def __call__(self, video, tracks, estimator, *, advice=None) -> Outcome:
         flow = torch.zeros(2, *video.size[::-1])
         flows = [Flow(flow) for _ in range(len(video) - 1)]
         return Outcome(tracks, flows, flows, {"flow": 0.0})
@@ -101,7 +108,7 @@ def test_only_worlds_with_fast_limbs_are_taken_where_they_are_wanted(monkeypatch
 def test_two_estimators_of_one_kind_err_apart() -> None:
     truth = SMALL(FIRST_SEED).truth(BODY17)
     clip = Clip(None, truth)
-    alike = [Level(name, TWINS[0].flat, TWINS[0].solid)(clip, 3) for name in ("one", "other", "one")]
+    alike = [Level(name, TWINS[0].flat, TWINS[0].solid)(clip, 3)[0] for name in ("one", "other", "one")]
     errors = [tracks.xyz.double().mean() for tracks in alike if len(tracks)]
     if len(errors) == 3:
         assert errors[0] == errors[2] != errors[1]
@@ -176,10 +183,14 @@ def test_poses_of_other_tools_are_found_by_the_name_of_the_clip(tree, tmp_path) 
 
     def read(path, video):
         asked.append((path.name, len(video)))
-        return Tracks.of_rows(camera=video.camera, frame=torch.zeros(0), person=torch.zeros(0), frames=torch.arange(5))
+        tracks = Tracks.of_rows(
+            camera=video.camera, frame=torch.zeros(0), person=torch.zeros(0), frames=torch.arange(5)
+        )
+        return tracks, Advice(motion=False)
 
     (case,) = DataCases(dataset, folder, [Predicted(place, read)])(Still())
     assert (case.level, asked) == ("predictions", [("street_00.json", 5)])
+    assert case.advice == Advice(motion=False)
     (place / "street_00.json").unlink()
     with pytest.raises(BadInput, match="no clip with predictions"):
         list(DataCases(dataset, folder, [Predicted(place, read)])(Still()))
@@ -213,3 +224,108 @@ def test_the_verb_makes_a_table_of_a_data_set(tree, tmp_path, dyad: Dyad) -> Non
     assert ended.status == 0, ended.err
     lines = [line.split("  ")[0] for line in ended.out.splitlines()]
     assert [line for line in lines if line in ROWS_3][:6] == list(ROWS_3)
+
+
+def _predicted(folder, tree, *, seed: int, shape: str) -> None:
+    """Poses of S9's clip as Anatomy3D exports them, or as METRO has them."""
+    truth = next(c for c in read_human36m(tree / "h36m", split="test", cameras=("60457274",))).truth
+    noise = np.random.default_rng(seed).normal(0, 0.05, truth.xyz.shape)
+    xyz = truth.xyz.numpy() - truth.xyz.numpy()[:, :1] + noise
+    place = folder / "S9" / "Directions.60457274.npz"
+    place.parent.mkdir(parents=True)
+    if shape == "anatomy3d":
+        np.savez(place, predictions=xyz, keypoints_2d=truth.xy.numpy())
+        return
+    body = truth.with_(xyz=torch.from_numpy(xyz).float()).convert(LSP14)
+    # One metre is focal / depth pixels, of which the crop has 112 to each side of the pelvis.
+    camera = np.tile([0.9, 0.0, 0.0], (len(xyz), 1))
+    enlarged = 0.9 * 112 * truth.xyz[:, 0, 2].numpy() / float(truth.camera.focal.mean())
+    start = enlarged[:, None] * truth.xy[:, 0].numpy()
+    np.savez(
+        place, pred_3d_joints_from_smpl=body.xyz.numpy(), pred_camera=camera, crop_scale=enlarged, crop_start=start
+    )
+
+
+@pytest.fixture
+def seen(monkeypatch):
+    """What refiners of poses are asked for: (mode, weak camera, motion's weight, made from the 2D joints)."""
+    told = []
+    real = Refinement.default
+
+    def default(**given):
+        made = real(**given)
+        pose = made.refiner.pose
+        told.append((pose.mode, pose.weak_camera, pose.lambdas and pose.lambdas.motion, pose.lifted))
+        # Nothing below needs the paper's thousands of steps.
+        return real(**given | {"recipe": "fast"})
+
+    monkeypatch.setattr(Refinement, "default", default)
+    return told
+
+
+@pytest.mark.parametrize("table", ["1", "3", "figure6"])
+def test_poses_of_other_tools_are_refined_as_they_need_it(table, tree, tmp_path, seen, dyad: Dyad) -> None:
+    """Anatomy3D's with a camera that is given and without terms on motion, METRO's with a camera of their own."""
+    flow = tmp_path / "flow"
+    for frame in (1, 6):
+        write_flow(flow / f"{frame}.flo", Flow(torch.zeros(2, 1002, 1000)))
+    _predicted(tmp_path / "anatomy3d", tree, seed=1, shape="anatomy3d")
+    _predicted(tmp_path / "metro", tree, seed=2, shape="metro")
+    told = ("bench", "refine", "--data", tree / "h36m", "--flow", flow, "--recipe", "paper", "--cycles", "1", "--json")
+    ended = dyad(*told, "--table", table, "--predictions", f"{tmp_path / 'anatomy3d'},{tmp_path / 'metro'}")
+    assert ended.status == 0, ended.err
+    weights = Lambdas.published().motion
+    # The first is made for the flow alone.
+    assert seen[1:] == [("3d", False, 0, False), ("3d", True, weights, False)]
+
+
+def test_poses_of_our_own_are_refined_as_such(tree, tmp_path, seen, dyad: Dyad) -> None:
+    truth = next(c for c in read_human36m(tree / "h36m", split="test", cameras=("60457274",))).truth
+    truth.save(tmp_path / "ours" / "S9" / "Directions.60457274" / "tracks.npz")
+    flat = truth.with_(xyz=torch.full_like(truth.xyz, torch.nan))
+    flat.save(tmp_path / "flat" / "S9" / "Directions.60457274" / "tracks.npz")
+    flow = tmp_path / "flow"
+    for frame in (1, 6):
+        write_flow(flow / f"{frame}.flo", Flow(torch.zeros(2, 1002, 1000)))
+    told = ("bench", "refine", "--data", tree / "h36m", "--flow", flow, "--table", "1")
+    assert dyad(*told, "--predictions", f"{tmp_path / 'ours'},{tmp_path / 'flat'}").status == 0
+    assert seen[1:] == [("3d", False, None, True), ("2d", False, None, False)]
+
+
+def test_the_mean_of_two_tools_is_table_2(tree, tmp_path, dyad: Dyad) -> None:
+    for name in ("one", "other"):
+        for frame in (1, 6):
+            write_flow(tmp_path / name / f"{frame}.flo", Flow(torch.zeros(2, 1002, 1000)))
+    _predicted(tmp_path / "anatomy3d", tree, seed=1, shape="anatomy3d")
+    _predicted(tmp_path / "metro", tree, seed=2, shape="metro")
+    flows, poses = (",".join(str(tmp_path / name) for name in pair) for pair in FLOWS_AND_TOOLS)
+    told = ("bench", "refine", "--data", tree / "h36m", "--table", "2", "--flow", flows, "--json")
+    ended = dyad(*told, "--predictions", poses)
+    assert ended.status == 0, ended.err
+    rows = {row["method"]: row for row in json.loads(ended.out.splitlines()[-1])["rows"]}
+    one, two, both = (rows[f"poses: {name}"]["mpjpe"]["value"]
+                      for name in ("anatomy3d", "metro", "mean(anatomy3d, metro)"))  # fmt: skip
+    assert both < 0.85 * min(one, two)
+    assert rows[f"refined: mean(anatomy3d, metro) / mean({flows.replace(',', ', ')})"]["cases"] == 1
+    ended = dyad(*told, "--predictions", tmp_path / "metro")
+    assert ended.status == 2
+    assert "--predictions A,B" in ended.complaint
+
+
+@pytest.mark.parametrize("table", ["1", "3"])
+def test_networks_see_large_images_shrunk_in_every_table(table, tree, tmp_path, monkeypatch, dyad: Dyad) -> None:
+    sizes = []
+
+    class Network(Still):
+        network = torch.nn.Conv2d(1, 1, 1)
+
+        def __call__(self, first, second) -> Flow:
+            sizes.append(first.images.shape[1:3])
+            return super().__call__(first, second)
+
+    monkeypatch.setattr("dyad.stages.flow.make_flow", lambda *_, **__: Network())
+    _predicted(tmp_path / "anatomy3d", tree, seed=1, shape="anatomy3d")
+    told = ("bench", "refine", "--data", tree / "h36m", "--predictions", tmp_path / "anatomy3d", "--cycles", "1")
+    ended = dyad(*told, "--table", table)
+    assert ended.status == 0, ended.err
+    assert set(sizes) == {(960, 958)}

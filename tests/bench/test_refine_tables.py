@@ -2,18 +2,22 @@
 
 import json
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import pytest
 import torch
 
 from dyad.bench.refine import Measure
-from dyad.bench.refine_cycles import Cycles, figure_6, flows_of
+from dyad.bench.refine_cases import Pass
+from dyad.bench.refine_cycles import Cycles, figure_6, start_of
 from dyad.bench.refine_plot import figure
 from dyad.bench.refine_tables import EVERYWHERE, ROWS_3, table_1, table_2, table_3
 from dyad.bench.refine_text import text
+from dyad.core.errors import BadInput
 from dyad.core.flow import Flow
+from dyad.estimates.sheet import Advice
+from dyad.refinement.flow_shelf import FlowShelf
 from dyad.refinement.pose import PoseRefiner
 from tests.bench.refining import Shifted, Towards, case, off
 
@@ -45,21 +49,29 @@ def test_table_1_has_the_estimators_and_what_refinement_makes_of_them() -> None:
     assert "refined: bad / net" in text(report)
 
 
+@dataclass
+class Half:
+    """Goes half of the way, also from the mean of both flows, which is off by the mean of both."""
+
+    flows: list[Flow]
+    advised: list[Advice | None] = field(default_factory=list)
+
+    def __call__(self, video, tracks, estimator, *, advice=None):
+        self.advised.append(advice)
+        by = getattr(estimator, "by", (1.0 - 0.6) / 2)
+        return Towards(TRUTH)(video, tracks, Shifted(self.flows, by))
+
+
 def test_table_2_means_are_better_than_what_they_are_of() -> None:
-    made = two_levels()
+    per_image, many_images = Advice(weak_camera=True), Advice(motion=False)
+    made = [one.with_(advice=(per_image, many_images)[at % 2]) for at, one in enumerate(two_levels())]
+    refine = Half(made[0].flow.flows)
     flows = {"left": Shifted(made[0].flow.flows, 1.0), "right": Shifted(made[0].flow.flows, -0.6)}
 
     def mean(tracks):
         return tracks[0].with_(xyz=torch.stack([each.xyz for each in tracks]).mean(0))
 
-    class Half:
-        """Goes half of the way, also from the mean of both flows, which is off by the mean of both."""
-
-        def __call__(self, video, tracks, estimator):
-            by = getattr(estimator, "by", (1.0 - 0.6) / 2)
-            return Towards(TRUTH)(video, tracks, Shifted(made[0].flow.flows, by))
-
-    report = table_2(made, flows, Measure(Half()), ensemble=mean, epe=EVERYWHERE)
+    report = table_2(made, flows, Measure(refine), ensemble=mean, epe=EVERYWHERE)
     values = {row["method"]: row for row in report["rows"]}
     assert list(values) == [
         "poses: good", "poses: bad", "poses: mean(good, bad)", "left", "right", "mean(left, right)",
@@ -72,11 +84,26 @@ def test_table_2_means_are_better_than_what_they_are_of() -> None:
     assert poses["poses: mean(good, bad)"] < poses["poses: bad"]
     assert poses["refined: bad / left"] == pytest.approx(poses["poses: bad"] / 2, rel=1e-3)
     assert values["refined: bad / right"]["epe"]["value"] == pytest.approx(1.5)
+    # Each as it needs it, twice, and the mean in the camera that is given, with the term on motion.
+    assert refine.advised[:4] == [per_image, per_image, many_images, many_images]
+    mean = refine.advised[4]
+    assert (mean.mode, mean.weak_camera, mean.motion) == ("3d", False, True)
+    assert report["left_out"] == []
+
+
+def test_table_2_leaves_out_clips_that_one_alone_has_poses_of() -> None:
+    made = two_levels()
+    flows = {"left": made[0].flow, "right": made[0].flow}
+    report = table_2(made[:3], flows, Measure(Half(made[0].flow.flows)), ensemble=lambda tracks: tracks[0])
+    assert (report["left_out"], report["rows"][0]["cases"]) == (["w1"], 1)
+    assert "w1: poses of one alone" in text(report)
+    with pytest.raises(BadInput, match="no clip has poses of two estimators: 1 have"):
+        table_2(made[2:3], flows, Measure(Half(made[0].flow.flows)), ensemble=lambda tracks: tracks[0])
 
 
 def test_table_3_gets_better_by_every_term_and_says_so() -> None:
     cases = [replace(one, flow=Shifted(one.flow.flows, 0.0)) for one in two_levels(1)]
-    report = table_3(cases, PoseRefiner(), flows=flows_of)
+    report = table_3(cases, lambda case: PoseRefiner())
     assert tuple(row["method"] for row in report["rows"]) == ROWS_3
     errors = [row["mpjpe"]["value"] for row in report["rows"]]
     assert errors[1] == pytest.approx(errors[0], abs=1e-3)
@@ -102,10 +129,41 @@ def test_table_3_notices_terms_that_spoil() -> None:
             terms = sum(bool(w) for w in (weights.three_d, weights.two_d, weights.motion, weights.bone, weights.opt))
             return tracks.with_(xyz=torch.lerp(TRUTH.xyz, tracks.xyz, 1 + 0.1 * terms))
 
-    report = table_3(two_levels(), Spoiling(), flows=flows_of)
+    report = table_3(two_levels(), lambda case: Spoiling())
     assert not report["unchanged"]
     assert not report["ordered"]
     assert "NOT in the paper's order" in text(report)
+
+
+def test_flow_that_a_case_begins_with_is_kept_on_disk_unless_it_was_made_before() -> None:
+    one = case()
+    asked = one.flow.asked
+    start = start_of(one)
+    assert isinstance(start.flows, FlowShelf)
+    assert asked == list(range(7))
+    for k in range(7):
+        # Eleven bits of a number.
+        assert (start.flows[k].uv - off(one.clip.flow[k], 1).uv).abs().max() < 1e-2
+    known = one.with_(flow=Pass(one.flow, one.video))
+    assert start_of(known).flows is known.flow.flows
+    assert start_of(known).tracks is known.tracks
+
+
+def test_table_3_and_figure_6_ask_for_the_refiner_of_each_case_and_for_flow_once() -> None:
+    asked = []
+
+    def refiner(case):
+        asked.append(case.level)
+        return PoseRefiner()
+
+    made = [one.with_(flow=Shifted(one.flow.flows, 0.0)) for one in two_levels(1)]
+    table_3(made, refiner)
+    assert asked == ["good", "bad"]
+    assert made[0].flow.asked == list(range(7))
+    made[1].flow.asked.clear()
+    cycles = Cycles(Drifting(), Follower(), 2)
+    figure_6(made[1:], lambda case: cycles)
+    assert made[1].flow.asked == list(range(7))
 
 
 @dataclass(frozen=True)
@@ -144,7 +202,8 @@ class Drifting:
 
 
 def test_figure_6_shows_drift_where_there_is_drift(tmp_path) -> None:
-    report = figure_6([case()], Cycles(Drifting(), Follower(), 3), anchors=("last",))
+    cycles = Cycles(Drifting(), Follower(), 3)
+    report = figure_6([case()], lambda case: cycles, anchors=("last",))
     json.dumps(report, allow_nan=False)
     assert report["cycles"] == [0, 1, 2, 3]
     lines = {name: report["panels"][name]["last"] for name in "abcd"}
@@ -158,6 +217,9 @@ def test_figure_6_shows_drift_where_there_is_drift(tmp_path) -> None:
     assert means["d"] == pytest.approx([5, 0, 0, 0], abs=1e-2)
     said = text(report)
     assert "(a) MPJPE, estimated pose and flow" in said
+    point = lines["a"]["points"][1]
+    row = next(line for line in said.splitlines() if line.startswith("  95 %"))
+    assert f"{point['low']:.4g} … {point['high']:.4g}" in row
     drawn = figure(report)
     assert drawn.count("<polyline") == 4
     assert drawn.count("<circle") == 4
@@ -165,7 +227,8 @@ def test_figure_6_shows_drift_where_there_is_drift(tmp_path) -> None:
 
 def test_poses_that_stay_close_to_the_first_begin_from_them() -> None:
     """By a flow that is true each cycle goes half of the way: from the first poses always to the same place."""
-    report = figure_6([case()], Cycles(Drifting(), Follower(), 3))
+    cycles = Cycles(Drifting(), Follower(), 3)
+    report = figure_6([case()], lambda case: cycles)
     initial, last = (report["panels"]["c"][anchor]["points"] for anchor in ("initial", "last"))
     assert initial[3]["value"] == pytest.approx(initial[1]["value"])
     assert last[3]["value"] == pytest.approx(last[1]["value"] / 4, rel=1e-2)

@@ -88,9 +88,10 @@ def test_field_of_view_reaches_from_edge_to_edge() -> None:
     assert torch.allclose(edge, torch.tensor([-1.0, 0.0, 1.0]).double())
 
 
-def test_a_guess_is_one_diagonal_and_says_so() -> None:
+def test_a_guess_is_a_lens_of_35_mm_and_says_so() -> None:
     camera = Camera.guess((300, 400))
-    assert camera.focal.tolist() == [500.0, 500.0]
+    assert camera.focal.tolist() == [400.0, 400.0]
+    assert 400 / 500 * math.hypot(36, 24) == pytest.approx(35, abs=0.5)
     assert camera.centre.tolist() == [149.5, 199.5]
     assert camera.guessed
     assert camera.crop(1, 1, 5, 5).resize(10, 10).flip().guessed

@@ -2,6 +2,7 @@ import json
 import math
 import struct
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,13 @@ def same(a: Tracks, b: Tracks) -> bool:
     worlds = [t.world.to_json() if t.world else None for t in (a, b)]
     rest = [(t.skeleton, t.camera.to_json(), t.fps, t.video) for t in (a, b)]
     return arrays and worlds[0] == worlds[1] and rest[0] == rest[1]
+
+
+def test_a_frame_lies_in_the_shot_of_the_last_cut_up_to_it() -> None:
+    tracks = some(RAGGED, frames=TIMELINE)
+    assert tracks.shot(tracks.frames).tolist() == [0] * 7
+    # A cut at a frame that was left out (3), one at a frame that was not (9), and one after all of them.
+    assert tracks.with_(cuts=(9, 3, 20)).shot(tracks.frames).tolist() == [0, 0, 1, 1, 1, 2, 2]
 
 
 # --- rows ----------------------------------------------------------------------------------------------------------
@@ -199,6 +207,13 @@ def test_windows_side_by_side_are_one_window(seen: set[tuple[int, int]], low: in
 
 
 # --- verbs ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["focal", "centre", "distortion"])
+def test_one_camera_sees_all_frames(name: str) -> None:
+    several = replace(CAMERA, **{name: getattr(CAMERA, name).expand(7, 1, 1, -1)})
+    with pytest.raises(BadInput, match=r"one camera .* sees all frames, got shapes .*\(7, 1, 1, .*tracks of its own"):
+        some(RAGGED, frames=TIMELINE).with_(camera=several)
 
 
 def test_reprojection_is_that_of_the_camera() -> None:

@@ -9,8 +9,8 @@ import torch
 from dyad.core.camera import Camera
 from dyad.core.errors import BadInput, BadUsage
 from dyad.core.skeleton import BODY17, COCO17, LSP14, Skeleton
-from dyad.core.tracks import Tracks
-from dyad.estimates.reading import read_people
+from dyad.core.tracks import Flag, Tracks
+from dyad.estimates.reading import own_people, read_people
 from dyad.estimates.skeletons import HALPE26, OPENPOSE18, OPENPOSE25, POSETRACK17, SPIN24, WHOLEBODY23
 from dyad.export.coco import coco_of_tracks, write_coco
 from tests.estimates.making import (
@@ -402,13 +402,30 @@ def test_people_keep_who_they_are_among_detections(tmp_path: Path) -> None:
     assert (tracks.confidence[:, SPIN24.index("left_ear")] == 0).all()
 
 
+def test_poses_that_were_made_up_are_refined_in_2d() -> None:
+    real = truth(2)
+    assert own_people(real).advice.mode == "3d"
+    assert own_people(real.with_(xyz=real.xyz * torch.nan)).advice.mode == "2d"
+    flags = torch.full_like(real.flags, int(Flag.FLAT))
+    assert own_people(real.with_(flags=flags)).advice.mode == "2d"
+    flags[0] = 0
+    assert own_people(real.with_(flags=flags)).advice.mode == "3d"
+
+
 def test_our_own_tracks(tmp_path: Path) -> None:
     real = truth(2)
     real.save(tmp_path / "tracks.npz")
     people = read_people(tmp_path, camera=CAMERA)
     assert (people.tool, people.identified, people.advice.mode) == ("dyad", True, "3d")
+    assert people.advice.lifted
+    assert not read_people(tmp_path, camera=CAMERA, detections=tmp_path).advice.lifted
     assert torch.equal(people.tracks().xyz, real.xyz)
     assert [len(d) for d in people.detections()] == [2] * FRAMES
+    # A cut at a frame that was left out is one before the next.
+    sparse = real[real.frame % 2 == 0].with_(frames=real.frames[::2], times=real.times[::2], cuts=(3,))
+    sparse.save(tmp_path / "sparse.npz")
+    cut = [d.frame for d in read_people(tmp_path / "sparse.npz", camera=CAMERA).detections() if d.cut]
+    assert cut == [4]
     with pytest.raises(BadInput, match="px"):
         read_people(tmp_path, camera=Camera.guess((100, 100)))
     with pytest.raises(BadUsage, match="formats"):

@@ -40,6 +40,11 @@ def test_into_a_folder_and_into_a_file(to, tmp_path: Path) -> None:
     assert ("level" in level.note) == (to != "coco")
 
 
+def test_all_formats_share_a_folder(tmp_path: Path) -> None:
+    files = [path for to in FORMATS if to not in OPTIONAL for path in export_tracks(walkers(4), tmp_path, to).files]
+    assert len(set(files)) == len(files) == len(list(tmp_path.iterdir()))
+
+
 def test_only_some_people(tmp_path: Path) -> None:
     done = export_tracks(walkers(20), tmp_path, "bvh", people=[8])
     assert [path.name for path in done.files] == ["person_8.bvh"]
@@ -115,7 +120,7 @@ def test_the_command(tmp_path: Path, app: App, capsys: pytest.CaptureFixture[str
     walkers(6, world=None).save(tmp_path / "tracks.npz")
     app(["export", str(tmp_path), "--to", "bvh", "--names", "mixamo", "--fps", "50", "--person", "3"])
     said = capsys.readouterr()
-    path = tmp_path / "export" / "bvh" / "person_3.bvh"
+    path = tmp_path / "export" / "person_3.bvh"
     assert said.out.splitlines() == [str(path)]
     assert "level" in said.err
     assert read_bvh(path).seconds == pytest.approx(0.02)

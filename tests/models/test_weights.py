@@ -39,6 +39,23 @@ def refuse_pip(*_: object, **__: object) -> subprocess.CompletedProcess[str]:
     raise AssertionError("pip must not run")
 
 
+def test_the_questions_name_the_command_that_fetches(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def note(command: list[str], **_: object) -> None:
+        asked.extend(command)
+        raise OSError("no network")
+
+    monkeypatch.setattr(subprocess, "run", note)
+    monkeypatch.setenv("DYAD_CACHE", str(tmp_path))
+    with pytest.raises(WeightsError):
+        pull_blazepose()
+    page = (Path(__file__).resolve().parents[2] / "docs" / "faq.md").read_text("utf-8")
+    told = next(line for line in page.splitlines() if line.startswith("pip download")).split()
+    silent = {"--quiet", "--no-input", "--disable-pip-version-check", "--retries", "2", "-d", asked[-1]}
+    assert set(told) == {"pip"} | set(asked[3:]) - silent
+
+
 def test_from_a_wheel(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subprocess, "run", refuse_pip)
     assert find_blazepose() is None

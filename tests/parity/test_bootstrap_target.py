@@ -8,17 +8,10 @@ import torch
 from torch import Tensor
 
 from dyad.core.flow import Flow
-from dyad.core.skeleton import LSP14, Skeleton
+from dyad.core.skeleton import LSP14
 from dyad.refinement.moves import Moves
-from dyad.refinement.target_paper import DETECTION_BONES, ReleasedSketch
-
-DETECTED = Skeleton.of_names(
-    (
-        "nose", "head_bottom", "head_top", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow",
-        "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle",
-        "right_ankle",
-    )
-)  # fmt: skip
+from dyad.refinement.released import DETECTIONS
+from dyad.refinement.target_paper import ReleasedSketch
 
 
 @pytest.fixture(scope="module")
@@ -51,13 +44,13 @@ def detections(fixture: dict[str, Tensor], xy: Tensor) -> Moves:
     return Moves(
         first=xy[:-1, None],
         second=xy[1:, None],
-        skeleton=DETECTED,
+        skeleton=DETECTIONS,
         confidence=torch.minimum(score[:-1], score[1:])[:, None],
     )
 
 
 def test_of_2d_detections(fixture: dict[str, Tensor]) -> None:
-    sketch = ReleasedSketch(bones=DETECTION_BONES, bounded=True)
+    sketch = ReleasedSketch.of_detections()
     moves = detections(fixture, fixture["detections_f64"][..., :2])
     check(over(fixture, moves, sketch), fixture["detection_target"])
     moves = detections(fixture, fixture["detections_second_f64"])

@@ -21,7 +21,9 @@ from dyad.refinement.flow_fusion import LimbFusion
 from dyad.refinement.gauss_newton import GaussNewton
 from dyad.refinement.moves import Moves
 from dyad.refinement.pose import DEFAULT_LAMBDAS, PoseRefiner
+from dyad.refinement.released_pose import ReleasedPoses
 from dyad.refinement.target import LimbSketch
+from dyad.refinement.target_paper import DETECTION_BONES, ReleasedSketch
 from dyad.stages.flow import NetworkFlow
 from dyad.stages.oracle_flow import FlowNoise, OracleFlow
 from tests.refinement.scenes import error, image_error, noisy
@@ -205,6 +207,17 @@ def test_cuts_and_people_who_come_and_go(world: Swing, given: Tracks) -> None:
     assert (apart[tracks.frame >= 2] < 5e-3).all()
 
 
+def test_a_cut_at_a_frame_that_was_left_out(world: Swing, given: Tracks) -> None:
+    """Of every second frame of a video that is cut before its frame 3."""
+    estimator = Watched(Given(dict(enumerate(world.flows))))
+    kept = (given.frame % 2 == 0, given.frames % 2 == 0)
+    tracks = given[kept[0]].with_(frames=given.frames[kept[1]], times=given.times[kept[1]], cuts=(3,))
+    refiner = replace(Refiner.fast(cycles=0), tuner=Nothing())
+    refined = refiner(world.video.selected(every=2), tracks, estimator)
+    assert estimator.asked == [(0, 2), (4, 6), (6, 8)]
+    assert not refined.flows[1].known.any()
+
+
 def test_a_cut_that_only_the_video_shows() -> None:
     world = swing(10, cut=5)
     estimator = Watched(poor(world))
@@ -313,4 +326,9 @@ def test_recipes(mode: str) -> None:
     assert made["paper"].flow_first
     assert not made["fast"].flow_first
     assert (made["paper"].anchor, made["released"].anchor) == ("initial", "last")
+    assert isinstance(made["released"].pose, ReleasedPoses) == (mode == "3d")
+    drawn = ReleasedSketch() if mode == "3d" else ReleasedSketch(bones=DETECTION_BONES, confidence=0.6, bounded=True)
+    assert isinstance(made["released"].tuner, PaperTuning)
+    assert (made["released"].tuner.sketch, made["released"].tuner.mode) == (drawn, mode)
+    assert Refiner.paper(reading="end").pose.reading == "end" != made["paper"].pose.reading
     assert Refiner.fast().cycles == Refiner.paper().cycles == 1

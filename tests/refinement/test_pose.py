@@ -79,6 +79,33 @@ def test_the_papers_recipe_lowers_the_error_of_poses_about_their_root() -> None:
     assert error(relative(refined), relative(exact.truth)) < 0.8 * error(relative(given), relative(exact.truth))
 
 
+def test_what_a_weak_camera_takes_up_moves_the_people() -> None:
+    """The tracks' own camera sees the joints where the refined one did, in 2D that says where they stand."""
+    exact = scene(frames=6)
+    weak = replace(PoseRefiner.paper(), solver=GaussNewton())
+    for shift, off in (((0.055, 0.0, 0.0), 4.125), ((0.3, -0.1, 0.5), 15.0)):
+        given = exact.truth.with_(xyz=exact.truth.xyz + torch.tensor(shift))
+        before, after = (
+            torch.linalg.vector_norm(tracks.reproject() - exact.truth.xy, dim=-1).mean()
+            for tracks in (given, weak(given, exact.flows))
+        )
+        assert before > 0.99 * off
+        assert after < 1e-3
+    # A camera that is given moves nobody's root alone.
+    stands = replace(weak, weak_camera=False, lambdas=replace(Lambdas.published(), opt=0.0, two_d=0.0, motion=0.0))
+    assert error(stands(given, exact.flows), given) < 1e-6
+
+
+def test_a_frame_without_a_weak_camera_spoils_no_other() -> None:
+    exact = scene(frames=6, people=1)
+    xyz, xy = exact.truth.xyz.clone(), exact.truth.xy.clone()
+    xyz[2, :, 2] -= 4.0
+    xy[2] = torch.nan
+    given = exact.truth.with_(xyz=xyz, xy=xy)
+    found = replace(PoseRefiner.paper(), solver=Adam(steps=3))(given, exact.flows)
+    assert found.xyz.isfinite().all()
+
+
 def test_two_dimensions_need_no_third() -> None:
     exact = scene(frames=20)
     given = noisy(exact.truth, px=2.0).with_(xyz=torch.full_like(exact.truth.xyz, torch.nan))
@@ -195,6 +222,13 @@ def test_gaps_absent_joints_and_cuts() -> None:
     assert error(refined, truth) < 0.8 * error(given, truth)
     # Nothing is read across the cut, and nothing twice.
     assert asked == [where for where in range(11) if where != 6]
+
+
+def test_no_flow_is_read_across_a_cut_at_a_frame_that_was_left_out() -> None:
+    exact = scene(frames=5, people=1)
+    tracks = exact.truth.with_(frame=2 * exact.truth.frame, frames=2 * exact.truth.frames, cuts=(5,))
+    problem, _ = prepared(PoseRefiner(), tracks, exact.flows)
+    assert problem.setting.joined[:, 0].tolist() == [True, True, False, True]
 
 
 def test_what_is_before_a_cut_does_not_move_what_is_after() -> None:

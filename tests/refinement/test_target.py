@@ -289,6 +289,20 @@ def test_squares_lie_where_slices_of_negative_bounds_put_them() -> None:
         sketch(moves(pose, pose), (64, 29))
 
 
+def test_squares_of_3d_poses_ask_nobody_and_those_of_2d_are_sure() -> None:
+    """Head and neck are joined by way of the nose in 2D alone, and bones need more than 0.6 at both ends there."""
+    pose = person((100.0, 80.0), 120.0)[None]
+    nose, wrist = BODY17.indices("nose", "left_wrist")
+    pose[0, [nose, wrist], 0] += 60
+    sure = torch.full((1, 17), 0.9)
+    sure[0, wrist] = 0.6
+    pair = moves(pose, pose + 1, confidence=sure)
+    three, two = (drawn(sketch(pair, (200, 160))) for sketch in (ReleasedSketch(), ReleasedSketch.of_detections()))
+    for place, there in ((pose[0, nose], (False, True)), (pose[0, wrist], (True, False))):
+        x, y = place.round().long().tolist()
+        assert (bool(three[y, x]), bool(two[y, x])) == there
+
+
 def test_the_time_goes_with_what_is_drawn() -> None:
     """A quarter of a hundred frames of four people, 200 px tall; about 0.12 s on an idle core."""
     rng = np.random.default_rng(0)

@@ -33,6 +33,11 @@ def sheet(matrix: list[list[float]], size: tuple[int, int] = (64, 48)) -> Flow:
     return Flow((torch.cat((xy, torch.ones(*xy.shape[:2], 1)), -1) @ torch.tensor(matrix).T).movedim(-1, 0))
 
 
+def as_kept(flow: Flow) -> Flow:
+    """The flow as a `FlowShelf` keeps it, so that windows of it are exact."""
+    return Flow(flow.uv.half().float(), flow.valid, flow.occluded)
+
+
 def readings(flow: Flow, xy: Tensor, *, radius: int = 12, **given: bool) -> Readings:
     wanted = torch.ones(xy.shape[:2], dtype=torch.bool)
     return cut([flow] * len(xy), xy, wanted, radius=radius, **given)
@@ -94,7 +99,7 @@ def test_camera_by_hand() -> None:
 
 def test_flow_is_zero_for_points_that_it_moves_and_counts_what_is_left() -> None:
     matrix = [[0.02, 0.01, 1.0], [-0.01, 0.03, -0.5]]
-    flow = sheet(matrix)
+    flow = as_kept(sheet(matrix))
     xy = torch.empty(FRAMES, PEOPLE, JOINTS, 2, dtype=torch.float64)
     xy[0] = 25 + 5 * numbers(PEOPLE, JOINTS, 2)
     for frame in range(1, FRAMES):
@@ -212,12 +217,12 @@ def test_what_is_absent_counts_as_zero_and_has_no_slope() -> None:
 
 def test_nothing_is_tied_across_a_cut() -> None:
     xyz = numbers(FRAMES, PEOPLE, JOINTS, 3)
-    cuts = torch.tensor((False, False, True, False))
+    shot = torch.tensor((0, 0, 1, 1))
     moved = xyz.clone()
     moved[2:] += 10
     for term in (terms.position, terms.acceleration):
-        assert torch.allclose(term(xyz, setting(cut=cuts)), term(moved, setting(cut=cuts)))
-    assert setting(cut=cuts).joined[:, 0].tolist() == [True, False, True]
+        assert torch.allclose(term(xyz, setting(shot=shot)), term(moved, setting(shot=shot)))
+    assert setting(shot=shot).joined[:, 0].tolist() == [True, False, True]
 
 
 def test_an_image_twice_as_large_has_the_same_energy() -> None:
@@ -255,7 +260,7 @@ def test_uneven_times_are_taken_as_they_are() -> None:
 
 
 def test_windows_read_as_the_whole_flow_does() -> None:
-    flow = Flow(torch.randn(2, 48, 64, generator=torch.Generator().manual_seed(0)))
+    flow = as_kept(Flow(torch.randn(2, 48, 64, generator=torch.Generator().manual_seed(0))))
     xy = torch.tensor([[0.2, 0.3], [63.4, 47.4], [30.7, 20.1], [-0.4, 20.0], [90.0, 5.0], [torch.nan, 3.0]])
     near = readings(flow, xy[None, None], radius=3)
     assert near.uv.shape[-2:] == (7, 7)
@@ -263,6 +268,21 @@ def test_windows_read_as_the_whole_flow_does() -> None:
     # Farther on the window's edge is repeated, without a jump, where there was anything to read at first.
     assert torch.equal(near.at(xy[None, None] + 9)[0, 0, 2], flow.at(torch.tensor([[34.0, 23.0]]))[0])
     assert torch.equal(near.at(xy[None, None] + 9).isnan(), near.at(xy[None, None]).isnan())
+
+
+def test_windows_are_small_and_exact_far_from_the_corner() -> None:
+    """16 bits hold a shelf's flow, but not a place in a large image."""
+    chance = torch.Generator().manual_seed(0)
+    flow = as_kept(Flow(torch.randn(2, 40, 3000, generator=chance)))
+    xy = torch.tensor([[2899.3, 20.6], [2700.75, 20.25]], dtype=torch.float64)
+    near = readings(flow, xy[None, None], radius=10)
+    assert near.uv.element_size() == 2
+    read = near.at(xy[None, None])
+    assert read.dtype == torch.float64
+    torch.testing.assert_close(read[0, 0], flow.at(xy), atol=1e-9, rtol=0)
+    # A place that is unknown, but not its neighbours, is known to be so.
+    flow.uv[:, 20, 2899] = torch.nan
+    assert readings(flow, xy[None, None], radius=10).counted[0, 0].tolist() == [False, True]
 
 
 def test_flow_spreads_on_an_edge_alone() -> None:

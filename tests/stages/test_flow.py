@@ -1,5 +1,6 @@
 """Flow networks as a stage, flow from files, and what is made of several."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,24 @@ def test_a_warm_start_follows_the_images() -> None:
     first, second = all_pairs(source)
     copied(part(first, slice(1, 2)), part(second, slice(1, 2)))
     assert copied.network.asked[-1][2] is None
+
+
+@pytest.mark.parametrize("size", [1, 3, 5])
+def test_flow_back_neither_starts_from_the_flow_there_nor_ends_its_warm_start(size: int) -> None:
+    probe = Probe()
+    checked, asked = CheckedFlow(NetworkFlow(probe, warm=True)), []
+    first, second = all_pairs(video(6))
+    for k in range(0, 5, size):
+        some = part(first, slice(k, k + size))
+        checked(some, part(second, slice(k, k + size)))
+        asked += [True] * len(some) + [False] * len(some)
+    starts = [start for _, _, start in probe.asked]
+    assert len(starts) == len(asked) == 10
+    onwards = [k for k, there in enumerate(asked) if there]
+    assert all(start is None for k, start in enumerate(starts) if k not in onwards[1:])
+    for last, k in pairwise(onwards):
+        # The probe's low flow tells which call it came from.
+        torch.testing.assert_close(starts[k], warm_start(torch.full((1, 2, 6, 7), 0.25 * (last + 1))))
 
 
 def test_half_precision_changes_little() -> None:

@@ -190,7 +190,7 @@ def test_a_preset_with_changes(tmp_path: Path) -> None:
     assert recipe.optimisation.steps == 5
     assert recipe.seed == FLOW["gpu"].seed
     assert {world.scenes.backgrounds for world in recipe.worlds} == {tmp_path}
-    with pytest.raises(BadUsage, match="presets are cpu, laptop, gpu"):
+    with pytest.raises(BadUsage, match="presets are cpu, laptop, laptop-further, gpu"):
         flow_recipe("tpu")
 
 

@@ -6,7 +6,10 @@ from itertools import pairwise
 import pytest
 
 from dyad.core.errors import BadUsage
-from dyad.training.recipes import FLOW, HELD_OUT, Optimisation
+from dyad.training.published_recipes import BRANCHES
+from dyad.training.recipes import FLOW, HELD_OUT, Optimisation, TrainingRecipe, worlds
+from dyad.training.recipes_lifting import LIFTING
+from dyad.training.unlabelled_lifting import SELF_TRAINING
 
 
 def test_the_rate_rises_and_falls_in_straight_lines_and_never_is_0() -> None:
@@ -52,3 +55,26 @@ def test_a_preset_is_json_and_says_everything(preset: str) -> None:
 def test_nonsense_is_refused(changes: dict) -> None:
     with pytest.raises(BadUsage):
         FLOW["cpu"].with_(**changes)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "changes", "told"),
+    [
+        (FLOW["cpu"], {"streams": 0}, "streams is 1 or more, got 0"),
+        (FLOW["cpu"], {"crop": (60, 96)}, r"crop has sides that are multiples of 8 px, got \(60, 96\)"),
+        (FLOW["cpu"], {"worlds": worlds((100, 64))}, r"world 'people' has .* 8 px, got \(100, 64\)"),
+        (FLOW["cpu"], {"worlds": ()}, "worlds are one or more, got none"),
+        (LIFTING["cpu"], {"bodies": 0}, "bodies is 1 or more, got 0"),
+        (LIFTING["cpu"], {"frames": 1}, "frames is 2 or more, got 1"),
+        (LIFTING["cpu"], {"dilations": ()}, "dilations are one or more, got none"),
+        (LIFTING["cpu"], {"held_out": 31}, r"multiples of cameras \(2\), got 16 and 31"),
+        (BRANCHES["topdown"]["tiny"], {"epochs": -1}, "epochs is 0 or more, got -1"),
+        (BRANCHES["topdown"]["tiny"], {"held_out": 1}, "held_out is 2 or more, got 1"),
+        (SELF_TRAINING["tiny"], {"judged": 0}, "judged is 1 or more, got 0"),
+        (SELF_TRAINING["tiny"], {"label": float("nan")}, "label is 0 or more, got nan"),
+        (SELF_TRAINING["tiny"], {"masked": 1.0}, "masked is a share from 0 up to 1, got 1.0"),
+    ],
+)
+def test_what_is_refused_is_named_with_what_came(recipe: TrainingRecipe, changes: dict, told: str) -> None:
+    with pytest.raises(BadUsage, match=told):
+        recipe.with_(**changes)

@@ -33,6 +33,7 @@ const FORMATS = [
   ["parquet", "the same for pandas and R"],
   ["usd", "USD"],
   ["coco", "2D joints and boxes"],
+  ["mot", "boxes and identities, for tracking benchmarks"],
   ["rrd", "the Rerun viewer"],
 ];
 

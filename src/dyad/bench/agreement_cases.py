@@ -27,6 +27,7 @@ from dyad.synthetic.random_scenes import Recipe
 Estimator = Literal["noise", "real", "made up"]
 HELD_OUT = 2**31
 """Scenes of seeds from here on are for judging only."""
+_APART = 1_000_003
 _RATES = (25.0, 12.5, 25.0, 50.0)
 _STRANGERS = 0.4
 """Poses farther off on average, in heights, are nobody's."""
@@ -89,7 +90,7 @@ def material(
     flows: dict[str, Sequence[Flow]] = {}
     chunks = list(pairs(video, 4))
     for name, noise in (("good", FlowNoise.network()), ("poor", FlowNoise.poor())):
-        oracle = OracleFlow.of(clip, noise, seed % 2**31)
+        oracle = OracleFlow.of(clip, noise, _draws(seed))
         flows[name] = [each for first, second in chunks for each in _each(oracle(first, second))]
     if clip.flow is not None:
         flows["true"] = [clip.flow[k] for k in range(len(clip.flow))]
@@ -117,7 +118,8 @@ def cases(given: Material) -> Iterator[Case]:
     if given.found is not None and len(given.found):
         yield _case(given, given.found, "real", "xyz", best, Agreement())
         yield _case(given, given.found, "real", "xy", other, Agreement(joints="xy"))
-        refined = PoseRefiner()(given.found, given.flows[best])
+        # As `dyad run --refine` has it.
+        refined = PoseRefiner(lifted=True)(given.found, given.flows[best])
         yield _case(given, refined, "real", "refined", best, Agreement())
 
 
@@ -131,7 +133,7 @@ def made_up(given: Material) -> Iterator[Case]:
 
 
 def _noisy(given: Material, noise: Noise | None, number: int) -> Tracks:
-    seed = (given.seed % 2**31) * 31 + number
+    seed = _draws(given.seed) * 31 + number
     tracks = OracleTracker(given.truth)(OracleDetector(given.truth, noise, seed)(None), None)
     if noise is not None:
         # The oracle's confidence follows its error all too well: real detectors know far less.
@@ -250,6 +252,11 @@ def _place(tracks: Tracks) -> tuple[NDArray, NDArray]:
         torch.searchsorted(tracks.frames, tracks.frame).numpy(),
         torch.searchsorted(torch.unique(tracks.person), tracks.person).numpy(),
     )
+
+
+def _draws(seed: int) -> int:
+    """A seed that fits into 32 bits, and is no training scene's where that of the scene is held out."""
+    return seed % HELD_OUT + (_APART if seed >= HELD_OUT else 0)
 
 
 def _each(flow: Flow) -> list[Flow]:

@@ -115,6 +115,11 @@ class _Source:
         flows = find_flows(path) if rules.flow_metrics and has_flows(path) else []
         if rules.measures == "flow" and not flows:
             raise BadInput(f"{path} holds no .flo or .pfm; {rules.name} wants a folder of them for each clip")
+        if path.is_file() and path.suffix != ".npz":
+            raise BadInput(
+                f"predictions are tracks in an .npz, or a folder of them, got {path}; docs/estimates.md has the lines "
+                "that make tracks of what other tools write"
+            )
         found = [] if rules.measures == "flow" else find_tracks(path)
         if not found and not flows:
             raise BadInput(f"{path} holds no predictions: expected tracks.npz, NAME.npz or NAME/tracks.npz")

@@ -1,7 +1,7 @@
 """How well and how fast a network tells the flow between frames whose flow is known: any folder with truth."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,8 @@ from dyad.models.raft import RAFT
 from dyad.models.weights import WeightsError
 from dyad.models.zoo import ZOO, make, recognise
 from dyad.stages import FLOW
+from dyad.stages.flow import ITERATIONS
 
-ITERATIONS = 32
 _HOMES = ("dyad.models.raft:", "dyad.models.gma:")
 
 
@@ -78,23 +78,31 @@ def load_flow_network(model: str | None, weights: str | Path | None = None) -> R
     and with neither it is the network that comes with Dyad.
     Raises MissingWeights where there are none or they do not fit, BadUsage where they are of no flow network.
     """
+    return load_with_iterations(model, weights)[0]
+
+
+def load_with_iterations(model: str | None, weights: str | Path | None = None) -> tuple[RAFT, int]:
+    """The same, and how often it updates its flow unless asked otherwise: what `make_flow` takes for these weights."""
     names = [name for name, entry in ZOO.items() if entry.home.startswith(_HOMES)]
     try:
         if weights is not None:
-            network = _from_file(Path(weights), model, names)
+            network, about = _from_file(Path(weights), model, names)
         else:
-            network = Checkpoint.load(find_weights(model or FLOW)).build()
+            checkpoint = Checkpoint.load(find_weights(model or FLOW))
+            network, about = checkpoint.build(), checkpoint.about
     except WeightsError as error:
         raise MissingWeights(str(error)) from error
     if not isinstance(network, RAFT):
         raise BadUsage(f"{model or weights} is no flow network; there are {', '.join(names)}")
-    return network
+    return network, about.get("iterations", ITERATIONS)
 
 
-def _from_file(path: Path, model: str | None, names: list[str]) -> Any:
+def _from_file(path: Path, model: str | None, names: list[str]) -> tuple[Any, Mapping[str, Any]]:
+    """The network, and what else is known of its weights."""
     if path.suffix == ".safetensors":
         try:
-            return Checkpoint.load(path).build()
+            checkpoint = Checkpoint.load(path)
+            return checkpoint.build(), checkpoint.about
         except WeightsError:
             # Others use this format, too: if it is not theirs either, that is what is said.
             if not path.is_file():
@@ -105,7 +113,7 @@ def _from_file(path: Path, model: str | None, names: list[str]) -> Any:
     name, naming = recognise(state, among=names.__contains__ if model is None else model.__eq__)
     network = make(name)
     adopt(network, state, naming)
-    return network
+    return network, {}
 
 
 def _read(pair: FlowPair) -> tuple[Tensor, Tensor, Flow]:

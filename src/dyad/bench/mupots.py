@@ -1,7 +1,7 @@
 """How good `dyad run` is on real people whose 3D is known: MuPoTS-3D, strictly scored."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,6 +15,8 @@ from dyad.core.errors import BadInput
 from dyad.core.tracks import Tracks
 from dyad.core.video import Video
 from dyad.datasets.mupots import MupotsSequence, read_mupots
+from dyad.datasets.mupots_official import read_mupots_official
+from dyad.datasets.truth import HIDDEN
 from dyad.evaluation.comparison import compare
 from dyad.evaluation.protocols import protocol_of
 from dyad.evaluation.scores import plain_values, score
@@ -32,9 +34,9 @@ class HasTracks(Protocol):
 
 
 class Run(Protocol):
-    """The pipeline: a clip and its camera in, tracks out. `dyad.run` is one."""
+    """The pipeline: a clip and its camera, None where a `Video` has it, in; tracks out. `dyad.run` is one."""
 
-    def __call__(self, path: Path, *, camera: Camera) -> HasTracks: ...
+    def __call__(self, path: Path | Video, *, camera: Camera | None) -> HasTracks: ...
 
 
 def bench_mupots(
@@ -56,19 +58,21 @@ def bench_mupots(
     sequences of every number (coverage by height and occlusion is per sequence only). A number that nothing defines,
     such as the error of nobody, is None.
 
-    folder: `TSxx.npz`, for the pipeline with `TSxx_374px.mp4` beside it; sequences: names to take, default all.
+    folder: `TSxx.npz`, for the pipeline with `TSxx_374px.mp4` beside it, or the data set as it is distributed, which
+    holds nothing but the truth and images of full size; sequences: names to take, default all.
     run: None runs nothing. parts: what else to score strictly, by name: what it makes of a sequence, or None.
     Raises BadInput where the folder has no such sequence, or nothing to score.
     """
     strictly = protocol or StrictProtocol()
     wanted = None if sequences is None else set(sequences)
-    found = [each for each in find_stored(folder) if wanted is None or each.name in wanted]
-    if not found:
-        raise BadInput(f"{folder} holds no MuPoTS sequence: expected TSxx.npz with TSxx_374px.mp4 beside it")
+    samples = [each for each in find_stored(folder) if wanted is None or each.name in wanted]
     parts = parts or {}
     strict: dict[str, dict[str, StrictScores]] = {name: {} for name in ("dyad-run", *parts, *NETWORKS)}
     released: dict[str, dict[str, Any]] = {}
-    for stored in found:
+    for name, clip, truth in () if samples else _official(Path(folder), wanted):
+        if run is not None:
+            strict["dyad-run"][name] = strictly(truth, run(clip, camera=None).tracks)
+    for stored in samples:
         sequence = read_mupots(stored.path)
         for name, array in NETWORKS.items():
             if array in stored.arrays:
@@ -88,7 +92,7 @@ def bench_mupots(
         _LOG.info("%s: PCK %.1f, PCK_abs %.1f", stored.name, got.pck, got.pck_abs)
     tables = {name: _table({key: plain(value) for key, value in rows.items()}) for name, rows in strict.items() if rows}
     if not tables and not released:
-        raise BadInput(f"{folder} holds no clips TSxx_374px.mp4 and no stored poses beside its annotations")
+        raise BadInput(f"{folder} holds neither clips to run on nor stored poses beside its annotations")
     return {**({"released": _table(released)} if released else {}), **({"strict": tables} if tables else {})}
 
 
@@ -99,6 +103,24 @@ def _released(sequence: MupotsSequence, stored: Stored) -> dict[str, Any]:
         sample_truth(sequence), stored.tracks(FINAL, zeros=True), joints=rules.joints, root=rules.root, matching="index"
     )
     return plain(plain_values(score(compared, rules)))
+
+
+def _official(folder: Path, wanted: Container[str] | None) -> Iterator[tuple[str, Video, TruePoses]]:
+    """The sequences of the data set as it is distributed whose images are there."""
+    if not any(folder.glob("TS*/annot.mat")) and not any(folder.glob("MultiPersonTestSet/TS*/annot.mat")):
+        raise BadInput(
+            f"{folder} holds no MuPoTS sequence: expected TSxx.npz with TSxx_374px.mp4 beside it, or TS1/annot.mat"
+        )
+    for clip in read_mupots_official(folder):
+        if clip.truth is None or (wanted is not None and clip.name not in wanted):
+            continue
+        if clip.video is None:
+            _LOG.warning("%s has no images beside its annotations: not run", clip.name)
+            continue
+        seen = clip.truth.window()
+        hidden = torch.isclose(seen.confidence, torch.tensor(HIDDEN))
+        arrays = (seen.xy.double(), seen.xyz.double(), hidden, seen.present)
+        yield clip.name, clip.video, TruePoses(*(each.numpy() for each in arrays), clip.truth.skeleton)
 
 
 def _truth(sequence: MupotsSequence) -> TruePoses:

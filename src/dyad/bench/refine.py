@@ -17,6 +17,7 @@ from dyad.core.flow import Flows
 from dyad.core.protocols import FlowEstimator
 from dyad.core.tracks import Tracks
 from dyad.core.video import Video
+from dyad.estimates.sheet import Advice
 
 Told = Callable[[str, int, int | None], None]
 
@@ -35,9 +36,11 @@ class Refined(Protocol):
 
 
 class Refines(Protocol):
-    """Makes flow and poses agree; `refinement.alternate.Refiner` is one."""
+    """Makes flow and poses agree, as the advice of whoever made the poses has it; None: as it does by itself."""
 
-    def __call__(self, video: Video, tracks: Tracks, estimator: FlowEstimator) -> Refined: ...
+    def __call__(
+        self, video: Video, tracks: Tracks, estimator: FlowEstimator, *, advice: Advice | None = None
+    ) -> Refined: ...
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ class Measure:
     def __call__(self, case: Case, plain_seconds: float | None = None) -> Measured:
         """`plain_seconds` of decoding and finding people are taken for granted where they are known."""
         start = self.clock()
-        found = self.refine(case.video, case.tracks, case.flow)
+        found = self.refine(case.video, case.tracks, case.flow, advice=case.advice)
         wall = self.clock() - start
         # A pass that was kept is read again in no time: then the refiner's own figure is not that of a flow pass.
         inside = found.seconds.get("flow", 0.0)

@@ -21,6 +21,7 @@ from dyad.core.protocols import FlowEstimator
 from dyad.core.skeleton import BODY17
 from dyad.core.tracks import Tracks
 from dyad.core.video import Chunk, Video
+from dyad.estimates.sheet import Advice
 from dyad.stages.oracle import OracleDetector
 from dyad.stages.oracle_noise import Noise
 from dyad.stages.oracle_tracks import OracleLifter, OracleTracker, PoseNoise
@@ -41,12 +42,12 @@ FAST = 2.5
 
 
 class Poses(Protocol):
-    """Estimates poses, or makes such as an estimator would."""
+    """Estimates poses, or makes such as an estimator would; with them, how to refine them, None where nothing tells."""
 
     @property
     def name(self) -> str: ...
 
-    def __call__(self, clip: Clip, seed: int) -> Tracks: ...
+    def __call__(self, clip: Clip, seed: int) -> tuple[Tracks, Advice | None]: ...
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Level:
     flat: Noise | None
     solid: PoseNoise | None
 
-    def __call__(self, clip: Clip, seed: int) -> Tracks:
+    def __call__(self, clip: Clip, seed: int) -> tuple[Tracks, Advice | None]:
         truth = clip.truth
         if truth is None:
             raise BadUsage(
@@ -68,20 +69,21 @@ class Level:
         found = OracleDetector(truth, self.flat, seed)(clip.video)
         tracks = OracleLifter(truth, self.solid, seed)(OracleTracker(truth)(found, clip.video))
         # Nobody finds whoever is outside the image.
-        return tracks[(tracks.confidence > 0).sum(-1) >= _IN_VIEW]
+        return tracks[(tracks.confidence > 0).sum(-1) >= _IN_VIEW], None
 
 
 @dataclass(frozen=True)
 class Real:
-    """An estimator that looks at the images, such as a `Pipeline`."""
+    """An estimator that looks at the images, such as a `Pipeline`, and how its poses should be refined."""
 
     name: str
     pipeline: Callable[[Video], Tracks]
+    advice: Advice | None = None
 
-    def __call__(self, clip: Clip, seed: int) -> Tracks:
+    def __call__(self, clip: Clip, seed: int) -> tuple[Tracks, Advice | None]:
         if clip.video is None:
             raise BadUsage(f"the clip {clip.name!r} has no images to find people in")
-        return self.pipeline(clip.video)
+        return self.pipeline(clip.video), self.advice
 
 
 LEVELS = (
@@ -158,6 +160,7 @@ class Case:
     Attributes:
         name: unlike others'. world: what cases of one content share. kind, level: of the clip and of the estimates.
         clip: images and truth. tracks: estimated poses. flow: estimates flow, or has done so (`Pass`).
+        advice: of whoever made the poses; None leaves the recipe as it is.
     """
 
     name: str
@@ -167,6 +170,7 @@ class Case:
     clip: Clip
     tracks: Tracks
     flow: FlowEstimator
+    advice: Advice | None = None
 
     @property
     def video(self) -> Video:
@@ -203,9 +207,9 @@ class HeldOut:
                 clip = kept(scene.clip(BODY17))
                 flow = Pass(estimator, clip.whole()[0])
                 for level in self.levels:
-                    tracks = level(clip, seed)
+                    tracks, advice = level(clip, seed)
                     world = f"{kind.name} {seed}"
-                    yield Case(f"{world} {level.name}", world, kind.name, level.name, clip, tracks, flow)
+                    yield Case(f"{world} {level.name}", world, kind.name, level.name, clip, tracks, flow, advice)
                 done += 1
                 if progress is not None:
                     progress("clips", done, self.each * len(self.kinds))

@@ -1,8 +1,8 @@
 """Errors of pose and flow over the number of cycles, as the paper's Figure 6 has them: where they drift or do not."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -16,6 +16,8 @@ from dyad.core.flow import Flow, Flows
 from dyad.core.protocols import FlowEstimator
 from dyad.core.tracks import Tracks
 from dyad.core.video import Video
+from dyad.refinement.alternate import Refiner
+from dyad.refinement.flow_shelf import FlowShelf, grid_of, kept
 from dyad.refinement.moves import Moves
 
 Anchor = Literal["initial", "last"]
@@ -46,6 +48,13 @@ class Poser(Protocol):
     def __call__(self, tracks: Tracks, flows: Flows) -> Tracks: ...
 
 
+class Start(NamedTuple):
+    """What a case begins with: its tracks, which know of hard cuts, and the estimated flow."""
+
+    tracks: Tracks
+    flows: Flows
+
+
 @dataclass(frozen=True)
 class Cycles:
     """Flow and pose in turns without any stop, and what the errors are in between.
@@ -63,13 +72,14 @@ class Cycles:
     flat: bool = False
     scored: Scored | None = None
 
-    def __call__(self, case: Case, *, true_flow: Flows | None = None, true_pose: Tracks | None = None) -> "Trace":
+    def __call__(
+        self, case: Case, start: Start, *, true_flow: Flows | None = None, true_pose: Tracks | None = None
+    ) -> "Trace":
         """MPJPE and EPE at joints before and after each cycle: flow first, then pose, as in the paper.
 
         With a true flow poses are refined by that and nothing else; with true poses the flow is corrected by them.
         """
-        estimated = flows_of(case)
-        tracks, flows = case.tracks, estimated
+        tracks, flows = first, estimated = start
         mpjpe, epe = [self._mpjpe(case, tracks)], [self._epe(case, flows)]
         tuned: FlowEstimator | None = None
         for _ in range(self.count):
@@ -77,12 +87,12 @@ class Cycles:
                 moves = Moves.of(true_pose or tracks, flat=self.flat)
                 found = self.tuner(tuned or case.flow, case.video, moves, estimated)
                 with torch.no_grad():
-                    flows = list(found.flows)
+                    flows = _kept(found.flows, estimated)
                 tuned = found.estimator
                 epe.append(self._epe(case, flows))
             if true_pose is None:
-                start = tracks if self.anchor == "last" else case.tracks
-                tracks = self.pose(start, flows if true_flow is None else true_flow)
+                close = tracks if self.anchor == "last" else first
+                tracks = self.pose(close, flows if true_flow is None else true_flow)
                 mpjpe.append(self._mpjpe(case, tracks))
         return Trace(mpjpe if true_pose is None else [], epe if true_flow is None else [])
 
@@ -103,7 +113,7 @@ class Trace:
 
 def figure_6(
     cases: Iterable[Case],
-    cycles: Cycles,
+    cycles: Callable[[Case], Cycles],
     *,
     anchors: Sequence[Anchor] = ("initial", "last"),
     progress: Told | None = None,
@@ -118,14 +128,15 @@ def figure_6(
     worlds: list[str] = []
     for number, case in enumerate(cases, 1):
         worlds.append(case.world)
+        whole, start = cycles(case), start_of(case)
         for anchor in anchors:
-            chosen = replace(cycles, anchor=anchor)
-            both = chosen(case)
+            chosen = replace(whole, anchor=anchor)
+            both = chosen(case, start)
             found = {"a": both.mpjpe, "b": both.epe}
             if case.clip.flow is not None:
-                found["c"] = chosen(case, true_flow=case.clip.flow).mpjpe
+                found["c"] = chosen(case, start, true_flow=case.clip.flow).mpjpe
             if case.clip.truth is not None:
-                found["d"] = chosen(case, true_pose=case.clip.truth).epe
+                found["d"] = chosen(case, start, true_pose=case.clip.truth).epe
             for panel, errors in found.items():
                 values.setdefault((panel, anchor), []).append(errors)
         if progress is not None:
@@ -134,7 +145,8 @@ def figure_6(
         panel: {anchor: _line(values[panel, anchor], worlds) for anchor in anchors if (panel, anchor) in values}
         for panel in PANELS
     }
-    return plain({"table": "figure6", "cycles": list(range(cycles.count + 1)), "panels": panels, "titles": PANELS})
+    count = max((len(errors[0]) for errors in values.values()), default=1)
+    return plain({"table": "figure6", "cycles": list(range(count)), "panels": panels, "titles": PANELS})
 
 
 def _line(errors: list[list[float]], worlds: list[str]) -> dict[str, Any]:
@@ -146,8 +158,21 @@ def _line(errors: list[list[float]], worlds: list[str]) -> dict[str, Any]:
     return {"points": points, "best": best, "drift": float(means[-1] / means[best] - 1) if means[best] else 0.0}
 
 
-def flows_of(case: Case) -> Flows:
-    """The flow that a case begins with."""
+def start_of(case: Case) -> Start:
+    """A flow pass as `Refiner` makes it, kept on disk in 16 bits; one that was made of a short clip, as it is."""
     if isinstance(case.flow, Pass):
-        return case.flow.flows
-    return Pass(case.flow, case.video).flows
+        return Start(case.tracks, case.flow.flows)
+    begun = Refiner.fast(cycles=0)(case.video, case.tracks, case.flow)
+    return Start(begun.tracks, begun.estimated)
+
+
+def _kept(flows: Iterable[Flow], estimated: Flows) -> Flows:
+    """Flows that are made while iterated, kept as those that were estimated are."""
+    if not isinstance(estimated, FlowShelf):
+        return list(flows)
+    every = np.ones(grid_of(estimated.size), bool)
+    with kept(None, len(estimated), estimated.size) as shelf:
+        for position, flow in zip(range(len(estimated)), flows, strict=True):
+            if position in estimated.places:
+                shelf.put(position, flow, every)
+    return shelf

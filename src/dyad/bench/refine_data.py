@@ -21,6 +21,7 @@ from dyad.datasets.human36m import read_human36m
 from dyad.datasets.reading import natural
 from dyad.datasets.sintel import HUMAN_SCENES, read_sintel
 from dyad.datasets.threedpw import read_3dpw
+from dyad.estimates.sheet import Advice
 from dyad.evaluation.protocols import protocol_of
 from dyad.refinement.inputs import tracks_on
 
@@ -76,14 +77,14 @@ class Predicted:
     """Poses that other tools wrote: a file or folder for each clip, found by the clip's name.
 
     Attributes:
-        read: makes tracks of a file or folder and the video that it is about.
+        read: makes tracks of a file or folder and the video that it is about, and says how to refine them.
     """
 
     folder: Path
-    read: Callable[[Path, Video], Tracks]
+    read: Callable[[Path, Video], tuple[Tracks, Advice]]
     name: str = "predictions"
 
-    def __call__(self, clip: Clip, seed: int) -> Tracks:
+    def __call__(self, clip: Clip, seed: int) -> tuple[Tracks, Advice | None]:
         """Raises BadInput where there is nothing of the clip's name."""
         place = self.place(clip)
         if place is None or clip.video is None:
@@ -130,9 +131,10 @@ class DataCases:
             for poses in self.poses:
                 if isinstance(poses, Predicted) and poses.place(clip) is None:
                     continue
-                tracks = tracks_on(poses(clip, number), clip.video)
+                tracks, advice = poses(clip, number)
+                tracks = tracks_on(tracks, clip.video)
                 name = f"{clip.name} {poses.name}"
-                yield Case(name, clip.name, self.dataset.name, poses.name, clip, tracks, estimator)
+                yield Case(name, clip.name, self.dataset.name, poses.name, clip, tracks, estimator, advice)
                 count += 1
             if progress is not None:
                 progress(self.dataset.name, number + 1, self.clips)

@@ -20,6 +20,7 @@ from dyad.core.protocols import FlowEstimator
 from dyad.core.tracks import Tracks
 from dyad.core.video import Video
 from dyad.datasets.mupots import MupotsSequence, read_mupots
+from dyad.estimates.sheet import Advice
 from dyad.evaluation.comparison import compare
 from dyad.evaluation.protocols import protocol_of
 from dyad.evaluation.scores import POSE_METRICS, plain_values
@@ -56,7 +57,7 @@ def bench_refine_mupots(
     run: Callable[..., HasTracks] | None,
     sequences: Iterable[str] | None = None,
     frames: int | None = None,
-    own: Refines | None = None,
+    own: Advice | None = None,
     published: bool = True,
     progress: Callable[[str, int, int | None], None] | None = None,
 ) -> dict[str, Any]:
@@ -65,8 +66,8 @@ def bench_refine_mupots(
     Each has `clips`, `before` and `after` by `METRICS` for every clip and their mean, and `changes` with bootstrap
     intervals over clips. `published` are `integrated_rel_m` of TSxx.npz, placed by least squares at their 2D joints
     (`bench.stored`); `dyad run` is what `run` finds, told the clip, its true camera and, if not all count, the
-    frames. run: None leaves that out. frames: so many of each clip at most, from its first on. own: refines what `run`
-    finds, `refine` if None.
+    frames. run: None leaves that out. frames: so many of each clip at most, from its first on. own: how what `run`
+    finds should be refined.
 
     Raises BadInput where the folder holds no clip with poses.
     """
@@ -78,7 +79,7 @@ def bench_refine_mupots(
         truth = _shown(sample_truth(one.sequence), one.video)
         for name, tracks in _estimates(one, run, frames, published=published):
             tracks = tracks_on(_shown(tracks, one.video), one.video)
-            refined = (refine if name == PUBLISHED else own or refine)(one.video, tracks, flow).tracks
+            refined = refine(one.video, tracks, flow, advice=None if name == PUBLISHED else own).tracks
             rows = found.setdefault(name, {})
             rows[one.stored.name] = {"before": strictly(truth, tracks), "after": strictly(truth, refined)}
         if progress is not None:

@@ -31,14 +31,18 @@ METRICS = (
     Metric("mpjpe", "mm"),
     Metric("pck_abs", "%", lower_is_better=False),
     Metric("accel", "m/s²"),
+    Metric("error_2d", "px"),
+    Metric("reprojection", "px"),
     Metric("epe", "px"),
     Metric("epe_joints", "px"),
     Metric("epe_people", "px"),
 )
-"""Root-aligned MPJPE, joints within 150 mm with nothing aligned, error of root-relative acceleration; end-point errors
-over all pixels, at visible joints, on people."""
+"""Root-aligned MPJPE, joints within 150 mm with nothing aligned, error of root-relative acceleration; mean distance in
+the image from the true joints, hidden ones too, of the 2D joints (refinement in 2D moves these alone) and of where the
+3D joints appear (that in 3D moves these); end-point errors over all pixels, at visible joints, on people."""
 NAMES = tuple(metric.name for metric in METRICS)
 _POSES = {"mpjpe": "mpjpe_mm", "pck_abs": "pck_abs", "accel": "acceleration_error_m_s2"}
+_IMAGE = ("error_2d", "reprojection")
 
 
 @dataclass(frozen=True)
@@ -57,14 +61,18 @@ class Scored:
 
 
 def pose_scores(clip: Clip, tracks: Tracks, scored: Scored | None = None) -> dict[str, float]:
-    """`mpjpe`, `pck_abs` and `accel` of poses; NaN where nobody knows the truth."""
-    if clip.truth is None or not _has_solid(clip.truth):
-        return dict.fromkeys(_POSES, np.nan)
+    """`mpjpe`, `pck_abs` and `accel` of poses, `error_2d` and `reprojection` in the image; NaN where nobody knows the
+    truth, or where there are no joints to compare."""
+    if clip.truth is None:
+        return dict.fromkeys((*_POSES, *_IMAGE), np.nan)
     rules = scored or Scored()
     matching = "alone" if rules.alone else "oks"
     compared = compare(clip.truth, tracks, joints=rules.joints, root=rules.root, matching=matching)
-    values = plain_values({name: POSE_METRICS[metric](compared) for name, metric in _POSES.items()})
-    return {name: float(value) for name, value in values.items()}
+    values = dict.fromkeys(_POSES, np.nan)
+    if _has_solid(clip.truth):
+        values = plain_values({name: POSE_METRICS[metric](compared) for name, metric in _POSES.items()})
+    image = (Mean.of_array(errors).value for errors in (compared.flat, compared.reprojected))
+    return {name: float(value) for name, value in {**values, **dict(zip(_IMAGE, image, strict=True))}.items()}
 
 
 def _has_solid(truth: Tracks) -> bool:

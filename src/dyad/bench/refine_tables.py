@@ -10,11 +10,14 @@ import numpy as np
 from dyad.bench.plain import plain
 from dyad.bench.refine import Measure, Told
 from dyad.bench.refine_cases import Case, Pass
+from dyad.bench.refine_cycles import start_of
 from dyad.bench.refine_scores import Scored, pose_scores
 from dyad.bench.refine_statistics import change, interval
+from dyad.core.errors import BadInput
 from dyad.core.flow import Flows
 from dyad.core.protocols import FlowEstimator
 from dyad.core.tracks import Tracks
+from dyad.estimates.sheet import Advice
 from dyad.refinement.pose import DEFAULT_FLAT, DEFAULT_LAMBDAS, PoseRefiner
 from dyad.stages.flow import MeanFlow
 
@@ -90,17 +93,22 @@ def table_2(
 ) -> dict[str, Any]:
     """Two pose estimators, two of flow and the mean of each, alone and refined, as the paper's Table 2.
 
-    Cases of one world follow each other, one a level; there are two. Their own flow estimator is not used.
+    Cases of one world follow each other, one a level; there are two, and worlds with one alone are `left_out`. Their
+    own flow estimator is not used. Raises BadInput where no world has both.
     """
     rows = _Rows.empty()
+    left_out: list[str] = []
     first, second = flows
     names: list[str] = []
     for number, (world, group) in enumerate(groupby(cases, key=lambda case: case.world), 1):
         two = list(group)
+        if len(two) != 2:
+            left_out.append(world)
+            continue
         every = _flows(two[0], flows)
         mean = ensemble([case.tracks for case in two])
         names = [case.level for case in two]
-        both = replace(two[0], tracks=mean, level=_mean(*names))
+        both = replace(two[0], tracks=mean, level=_mean(*names), advice=_shared(two))
         for case in (*two, both):
             rows.add(_poses(case.level), world, mpjpe=pose_scores(case.clip, case.tracks, measure.scored)["mpjpe"])
         # Both alone with both flows, and the mean with the mean.
@@ -111,10 +119,18 @@ def table_2(
             rows.add(_ours(case.level, flow), world, mpjpe=found.after["mpjpe"], epe=found.after[epe])
         if progress is not None:
             progress("refined", number, None)
-    poses = [*names, _mean(*names)] if names else []
-    pairs = [*product(names, (first, second)), (poses[-1], _mean(first, second))] if names else []
+    if not names:
+        raise BadInput(f"no clip has poses of two estimators: {len(left_out)} have those of one")
+    poses = [*names, _mean(*names)]
+    pairs = [*product(names, (first, second)), (poses[-1], _mean(first, second))]
     order = [*map(_poses, poses), first, second, _mean(first, second), *(_ours(*pair) for pair in pairs)]
-    return plain({"table": 2, "columns": _columns(epe), "rows": rows.table(order, _BOTH)})
+    return plain({"table": 2, "columns": _columns(epe), "rows": rows.table(order, _BOTH), "left_out": left_out})
+
+
+def _shared(cases: Sequence[Case]) -> Advice | None:
+    """How to refine the mean of their poses."""
+    known = [case.advice for case in cases if case.advice is not None]
+    return Advice.of_mean(known) if len(known) == len(cases) else None
 
 
 def _flows(case: Case, flows: Mapping[str, FlowEstimator]) -> dict[str, FlowEstimator]:
@@ -138,9 +154,8 @@ _UNCHANGED_MM = 0.005
 
 def table_3(
     cases: Iterable[Case],
-    refiner: PoseRefiner,
+    refiner: Callable[[Case], PoseRefiner],
     *,
-    flows: Callable[[Case], Flows],
     scored: Scored | None = None,
     progress: Told | None = None,
 ) -> dict[str, Any]:
@@ -149,13 +164,13 @@ def table_3(
     `steps` has what each row changes against the one before it, on the same cases; `unchanged`: the 3D term alone moves
     nothing; `ordered`: no mean is above that of the row before.
 
-    flows: what the optical term reads.
+    refiner: with all terms, for the poses of a case.
     """
     rows, names = _Rows.empty(), []
     for number, case in enumerate(cases, 1):
-        read = flows(case)
+        start = start_of(case)
         names.append(case.name)
-        for row, tracks in _ablation(case.tracks, refiner, read):
+        for row, tracks in _ablation(start.tracks, refiner(case), start.flows):
             rows.add(row, case.world, mpjpe=pose_scores(case.clip, tracks, scored)["mpjpe"])
         if progress is not None:
             progress("refined", number, None)

@@ -10,8 +10,10 @@ _DASH = "-"
 def text(report: Report) -> str:
     """Any report of `bench refine`, as lines."""
     match report.get("table"):
-        case 1 | 2:
+        case 1:
             return _methods(report)
+        case 2:
+            return "\n".join([_methods(report), *(f"{name}: poses of one alone" for name in report["left_out"])])
         case 3:
             return _methods(report) + "\n\n" + _steps(report)
         case "figure6":
@@ -27,29 +29,35 @@ def _gains(report: Report) -> str:
     parts = {"all": report["changes"], **report["kinds"], **report["levels"]}
     blocks = []
     for name, changes in parts.items():
-        rows = [("", "before", "after", "change", "95 %", "better", "worse", "worst")]
-        for metric, unit in report["units"].items():
-            one = changes[metric]
-            if one["before"]["value"] is None:
-                continue
-            relative = one["relative"]
-            rows.append(
-                (
-                    f"{metric}, {unit}",
-                    _number(one["before"]["value"]),
-                    _number(one["after"]["value"]),
-                    _percent(relative["value"], signed=True),
-                    f"{_percent(relative['low'], signed=True)} … {_percent(relative['high'], signed=True)}",
-                    _percent(one["improved"]),
-                    _percent(one["worsened"]),
-                    f"{_percent(one['worst'])} {one['worst_clip']}".strip(),
-                )
-            )
         count = max((changes[metric]["clips"] for metric in report["units"]), default=0)
-        blocks.append(f"{name} ({count} {'case' if count == 1 else 'cases'})\n{_table(rows)}")
+        title = f"{name} ({count} {'case' if count == 1 else 'cases'})"
+        blocks.append(_changes(title, report["units"], changes))
     cost = report["cost_ratio_interval"]
     told = "not measured" if cost["value"] is None else f"{cost['value']:.3f}, 95 % {_span(cost, '.3f')}"
     return "\n\n".join([*blocks, f"cost ratio: {told}"])
+
+
+def _changes(title: str, units: Mapping[str, str], changes: Report) -> str:
+    """Metrics before and after, those that are known."""
+    rows = [("", "before", "after", "change", "95 %", "better", "worse", "worst")]
+    for metric, unit in units.items():
+        one = changes.get(metric)
+        if one is None or one["before"]["value"] is None:
+            continue
+        relative = one["relative"]
+        rows.append(
+            (
+                f"{metric}, {unit}",
+                _number(one["before"]["value"]),
+                _number(one["after"]["value"]),
+                _percent(relative["value"], signed=True),
+                f"{_percent(relative['low'], signed=True)} … {_percent(relative['high'], signed=True)}",
+                _percent(one["improved"]),
+                _percent(one["worsened"]),
+                f"{_percent(one['worst'])} {one['worst_clip']}".strip(),
+            )
+        )
+    return f"{title}\n{_table(rows)}"
 
 
 def _methods(report: Report) -> str:
@@ -86,11 +94,12 @@ def _steps(report: Report) -> str:
 def _cycles(report: Report) -> str:
     blocks = []
     for name, lines in report["panels"].items():
-        rows = [("cycles", *map(str, report["cycles"]), "best", "drift")]
+        rows: list[tuple[str, ...]] = [("cycles", *map(str, report["cycles"]), "best", "drift")]
         for anchor, line in lines.items():
             values = [_number(point["value"]) for point in line["points"]]
             best = _DASH if line["best"] is None else str(line["best"])
             rows.append((f"anchor: {anchor}", *values, best, _percent(line["drift"])))
+            rows.append(("  95 %", *[_span(point) for point in line["points"]], "", ""))
         if len(rows) > 1:
             blocks.append(f"({name}) {report['titles'][name]}\n{_table(rows)}")
     return "\n\n".join(blocks)
@@ -104,6 +113,9 @@ def _mupots(report: Report) -> str:
             cells = [_number(row[when][metric]) for metric in report["metrics"] for when in ("before", "after")]
             rows.append((clip, *cells))
         blocks.append(f"{name}\n{_table(rows)}")
+        count = len(found["clips"]) - 1
+        title = f"{name}, mean of {count} {'clip' if count == 1 else 'clips'}"
+        blocks.append(_changes(title, report["metrics"], found["changes"]))
     units = ", ".join(f"{metric} in {unit}" for metric, unit in report["metrics"].items())
     return "\n\n".join([*blocks, units])
 

@@ -14,6 +14,7 @@ from dyad.cli.console import Device, Json, Thorough, Threads, print_line, progre
 
 if TYPE_CHECKING:
     from dyad.core.camera import Camera
+    from dyad.core.video import Video
     from dyad.workfolder import Result
 
 StoredOnly = Annotated[
@@ -85,7 +86,7 @@ def bench_mupots_command(
     Parameters
     ----------
     data
-        Folder with TSxx_374px.mp4 and TSxx.npz.
+        Folder with TSxx_374px.mp4 and TSxx.npz, or the data set as it is distributed (docs/datasets.md has both).
     """
     from dyad.bench.mupots import bench_mupots
     from dyad.bench.mupots_parts import own_parts
@@ -94,7 +95,7 @@ def bench_mupots_command(
 
     with progress() as told:
 
-        def pipeline(path: Path, *, camera: "Camera") -> "Result":
+        def pipeline(path: "Path | Video", *, camera: "Camera | None") -> "Result":
             return run(path, camera=camera, thorough=thorough, device=device, progress=told)
 
         parts = own_parts(pick_device(device))
@@ -190,7 +191,7 @@ def bench_flow_command(
     data: Path,
     model: str | None = None,
     weights: Path | None = None,
-    iterations: int = 32,
+    iterations: int | None = None,
     device: Device = "auto",
     threads: Threads = None,
     json: Json = False,
@@ -206,16 +207,17 @@ def bench_flow_command(
     weights
         A checkpoint: Dyad's own, or an original .pth.
     iterations
-        How often the network corrects its flow.
+        How often the network updates its flow; what its weights are made for if not given, or 20.
     """
-    from dyad.bench.flow import bench_flow, load_flow_network
+    from dyad.bench.flow import bench_flow, load_with_iterations
     from dyad.core.errors import BadUsage
     from dyad.pipeline import pick_device
 
-    if iterations < 1:
+    if iterations is not None and iterations < 1:
         raise BadUsage(f"--iterations takes a number of 1 or more, got {iterations}")
     use_threads(threads)
-    network = load_flow_network(model, weights)
+    network, usual = load_with_iterations(model, weights)
+    iterations = usual if iterations is None else iterations
     with progress() as told:
         scores = bench_flow(data, network=network, iterations=iterations, device=pick_device(device), progress=told)
     report(scores, json)

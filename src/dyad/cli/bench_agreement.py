@@ -11,7 +11,7 @@ def bench_agreement_command(
     flow: str | None = None,
     plot: Path | None = None,
     fit: Path | None = None,
-    iterations: int = 8,
+    iterations: int | None = None,
     device: Device = "auto",
     threads: Threads = None,
     json: Json = False,
@@ -29,7 +29,7 @@ def bench_agreement_command(
     fit
         First make the table that the score reads anew, from 72 other clips, write it to this file, and judge it.
     iterations
-        How often the network corrects its flow.
+        How often the network corrects its flow, if not as often as in use.
     """
     from dyad.bench.agreement import bench_agreement, make_table
     from dyad.pipeline import Pipeline, pick_device
@@ -37,7 +37,8 @@ def bench_agreement_command(
 
     use_threads(threads)
     estimator = Pipeline.default(device=device)
-    network = None if flow is None else make_flow(flow, pick_device(device), iterations=iterations)
+    policy = {} if iterations is None else {"iterations": iterations}
+    network = None if flow is None else make_flow(flow, pick_device(device), **policy)
     with progress() as told:
         table = None
         if fit is not None:

@@ -1,7 +1,8 @@
 """`dyad bench refine`: what the correction of pose and flow by each other gains and costs, and the paper's tables."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from dyad.core.protocols import FlowEstimator
     from dyad.core.tracks import Tracks
     from dyad.core.video import Video
+    from dyad.estimates.sheet import Advice
+    from dyad.pipeline import Refinement
+    from dyad.refinement.pose import PoseRefiner
 
 _Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 Table = Literal["1", "2", "3", "figure6"]
@@ -26,13 +30,13 @@ def bench_refine_command(
     *,
     table: Table | None = None,
     data: Path | None = None,
-    predictions: Path | None = None,
+    predictions: str | None = None,
     mupots: Path | None = None,
     stored_only: _Flag = False,
     detector: str | None = None,
     flow: str | None = None,
     recipe: Literal["fast", "paper", "released"] = "fast",
-    mode: Literal["3d", "2d"] = "3d",
+    mode: Literal["3d", "2d"] | None = None,
     cycles: int | None = None,
     clips: int | None = None,
     frames: int | None = None,
@@ -53,19 +57,20 @@ def bench_refine_command(
     data
         Human3.6M, 3DPW or Sintel as they come, or a folder of these, in place of rendered worlds.
     predictions
-        With --data: poses that other tools wrote, a file or folder for each clip, named as the clip.
+        With --data: poses that other tools wrote, a file or folder for each clip, named as the clip; of several tools
+        with commas between the folders. Each is refined as its tool needs it.
     mupots
         Folder with TSxx_374px.mp4 and TSxx.npz: strict scores of the published poses and of `dyad run`'s.
     stored_only
         With --mupots: the published poses alone.
     detector
-        Whose poses: a detector of `dyad run` in place of simulated estimators.
+        Whose poses: a detector of `dyad run` in place of simulated estimators; for table 2 two with a comma.
     flow
         Weights of a RAFT or GMA by name or file, or a folder of flow files; for table 2 two with a comma.
     recipe
         fast, paper or released, see `dyad refine`.
     mode
-        2d moves the 2D joints alone.
+        2d moves the 2D joints alone; 3d if not given, where there is any.
     cycles
         Turns of pose and flow: 1 if not given, 5 for figure6.
     clips
@@ -119,11 +124,11 @@ class _Asked:
     """What was asked for, and the parts made of it."""
 
     data: Path | None
-    predictions: Path | None
+    predictions: str | None
     detector: str | None
     flow: str | None
     recipe: str
-    mode: str
+    mode: str | None
     cycles: int
     clips: int | None
     frames: int | None
@@ -156,22 +161,36 @@ class _Asked:
             except MissingWeights:
                 # The gains are known without the cost.
                 run = None
-        return Measure(_Refine(self.recipe, self.mode_of(dataset), self.cycles), run, scored)
+        return Measure(self.refine(dataset), run, scored)
+
+    def refine(self, dataset: "DataSet | None" = None) -> "_Refine":
+        return _Refine(self.recipe, self.mode_of(dataset), self.cycles)
 
     def mode_of(self, dataset: "DataSet | None") -> Any:
         return "2d" if dataset is not None and dataset.flat else self.mode
 
+    @cached_property
     def poses(self) -> "tuple[Poses, ...] | None":
-        """The estimators that were named; None takes simulated ones."""
+        """The estimators that were named, made once; None takes simulated ones."""
         from dyad.bench.refine_cases import Real
         from dyad.bench.refine_data import Predicted
-        from dyad.pipeline import Pipeline
+        from dyad.estimates.several import paths_of
+        from dyad.estimates.sheet import OWN
+        from dyad.pipeline import Pipeline, people_of
+
+        def read(path: Path, video: "Video") -> "tuple[Tracks, Advice]":
+            return people_of(video, path)
 
         if self.predictions is not None:
-            return (Predicted(self.predictions, _read),)
+            paths = paths_of(self.predictions)
+            if len(paths) == 1:
+                return (Predicted(paths[0], read),)
+            plain = len({path.name for path in paths}) == len(paths)
+            return tuple(Predicted(path, read, path.name if plain else str(path)) for path in paths)
         if self.detector is None:
             return None
-        return (Real(self.detector, Pipeline.default(detector=self.detector, device=self.device)),)
+        names = [name.strip() for name in self.detector.split(",")]
+        return tuple(Real(name, Pipeline.default(detector=name, device=self.device), OWN) for name in names)
 
     def sets(self) -> "list[tuple[DataSet | None, Path | None]]":
         from dyad.bench.refine_data import find_sets
@@ -190,7 +209,7 @@ class _Asked:
         from dyad.bench.refine_cases import LEVELS, HeldOut, kinds
         from dyad.bench.refine_data import DataCases
 
-        poses = self.poses() or levels or LEVELS
+        poses = self.poses or levels or LEVELS
         if dataset is None or folder is None:
             worlds = HeldOut(kinds(frames=self.frames or 16), each=self.clips or each, levels=poses)
             yield from worlds(estimator, told)
@@ -200,21 +219,23 @@ class _Asked:
 
 @dataclass(frozen=True)
 class _Refine:
-    """What `dyad refine` does, with flow of whole images."""
+    """What `dyad refine` does, with flow of whole images; the mode is that of the advice if None."""
 
     recipe: str
     mode: Any
     cycles: int
-    lifted: bool = False
 
-    def __call__(self, video: "Video", tracks: "Tracks", estimator: "FlowEstimator") -> "Refined":
-        from dyad.pipeline import OWN, Refinement
+    def parts(self, estimator: "FlowEstimator", advice: "Advice | None" = None) -> "Refinement":
+        from dyad.pipeline import Refinement
 
-        advice = OWN if self.lifted else None
-        parts = Refinement.default(
+        return Refinement.default(
             flow=estimator, recipe=self.recipe, mode=self.mode, cycles=self.cycles, whole=True, advice=advice
         )
-        return parts(video, tracks)
+
+    def __call__(
+        self, video: "Video", tracks: "Tracks", estimator: "FlowEstimator", *, advice: "Advice | None" = None
+    ) -> "Refined":
+        return self.parts(estimator, advice)(video, tracks)
 
 
 def _measured(asked: _Asked, table: Table | None, told: Any) -> dict[str, Any]:
@@ -230,15 +251,15 @@ def _one(
 ) -> dict[str, Any]:
     from dyad.bench import refine_tables
     from dyad.bench.refine import bench_refine
-    from dyad.bench.refine_cycles import Cycles, figure_6, flows_of
-    from dyad.refinement.alternate import Refiner
+    from dyad.bench.refine_cycles import Cycles, figure_6
 
     epe = refine_tables.JOINTS if dataset is None else dataset.epe
-    refiner = Refiner.of(asked.recipe, mode=asked.mode_of(dataset), cycles=asked.cycles)
+    refine = asked.refine(dataset)
     scored = None if dataset is None else dataset.scored
     if table == "2":
         return _ensembles(asked, dataset, folder, told)
-    estimator = asked.estimator()
+    # Whatever is measured, networks see large images shrunk.
+    estimator = refine.parts(asked.estimator()).estimator
     if table is None:
         measure = asked.measure(dataset)
         facts = {
@@ -255,44 +276,57 @@ def _one(
         return refine_tables.table_1(cases, measure, flow=asked.flow_name, epe=epe, progress=told)
     if dataset is not None and dataset.flat:
         raise BadUsage(f"--table {table} is about poses in 3D, which {dataset.name} has none of")
+
+    def pose(case: "Case") -> "PoseRefiner":
+        return refine.parts(case.flow, case.advice).refiner.pose
+
+    def turns(case: "Case") -> Cycles:
+        parts = refine.parts(case.flow, case.advice).refiner
+        return Cycles(parts.pose, parts.tuner, asked.cycles, flat=parts.pose.mode == "2d", scored=scored)
+
     if table == "3":
-        return refine_tables.table_3(cases, refiner.pose, flows=flows_of, scored=scored, progress=told)
-    return figure_6(cases, Cycles(refiner.pose, refiner.tuner, asked.cycles, scored=scored), progress=told)
+        return refine_tables.table_3(cases, pose, scored=scored, progress=told)
+    return figure_6(cases, turns, progress=told)
 
 
 def _ensembles(asked: _Asked, dataset: "DataSet | None", folder: Path | None, told: Any) -> dict[str, Any]:
     from dyad.bench import refine_tables
     from dyad.bench.refine_cases import TWINS
     from dyad.estimates.ensemble import ensemble
+    from dyad.estimates.several import mean_of
 
     names = [name.strip() for name in asked.flow_name.split(",")]
     if len(set(names)) != 2 or len(names) != 2:
         raise BadUsage(f"--table 2 is about two flows: give both with --flow A,B, got {asked.flow_name}")
-    if asked.detector is not None or asked.predictions is not None:
+    poses = asked.poses
+    if poses is not None and len(poses) != 2:
         raise BadUsage(
-            "--table 2 is about two pose estimators, which are simulated: leave out --detector, --predictions"
+            "--table 2 is about two pose estimators: give both with --predictions A,B or --detector A,B, or none for "
+            f"simulated ones, got {asked.predictions or asked.detector}"
         )
+    # Confidences of simulated estimators mean the same; of different tools they need not, and count alike in the paper.
+    mean = ensemble if poses is None else partial(mean_of, [each.name for each in poses], confident=False)
     flows = {name: asked.estimator(name) for name in names}
     epe = refine_tables.JOINTS if dataset is None else dataset.epe
     cases = asked.cases(dataset, folder, flows[names[0]], 2, told, TWINS)
     measure = asked.measure(dataset, plain=False)
-    return refine_tables.table_2(cases, flows, measure, ensemble=ensemble, epe=epe, progress=told)
+    return refine_tables.table_2(cases, flows, measure, ensemble=mean, epe=epe, progress=told)
 
 
 def _mupots(asked: _Asked, folder: Path, stored_only: bool, told: Any) -> dict[str, Any]:
     from dyad.bench.refine_mupots import bench_refine_mupots
+    from dyad.estimates.sheet import OWN
     from dyad.workfolder import run
 
     def pipeline(path: Path, *, camera: Any, frames: slice | None = None) -> Any:
         return run(path, camera=camera, frames=frames, detector=asked.detector or "blazepose", device=asked.device)
 
-    refine = _Refine(asked.recipe, asked.mode, asked.cycles)
     return bench_refine_mupots(
         folder,
-        refine,
+        asked.refine(),
         asked.estimator(),
         run=None if stored_only else pipeline,
-        own=replace(refine, lifted=True),
+        own=OWN,
         frames=asked.frames,
         progress=told,
     )
@@ -329,19 +363,10 @@ def _agreement(asked: _Asked, plot: Path | None, told: Any) -> dict[str, Any]:
     return bench_agreement(clips=clips, flow=estimator, estimator=pipeline, plot=plot, progress=told)
 
 
-def _read(path: Path, video: "Video") -> "Tracks":
-    """Tracks that another tool wrote; people without identities are tracked."""
-    from dyad.estimates.reading import read_people
-    from dyad.stages.tracking import PoseTracker
-
-    people = read_people(path, video=video)
-    return people.tracks() if people.identified else PoseTracker()(people.detections(), video)
-
-
 def _check(
     table: Table | None,
     data: Path | None,
-    predictions: Path | None,
+    predictions: str | None,
     mupots: Path | None,
     detector: str | None,
     tuning: bool,

@@ -45,8 +45,7 @@ def export_command(
 
     tracks = Tracks.load(source)
     folder = (source if source.is_dir() else source.parent) / "export"
-    place = output or (folder / to if to in ("bvh", "trc") else folder)
-    done = export_tracks(tracks, place, to, frame=frame, people=person, fps=fps, names=names)
+    done = export_tracks(tracks, output or folder, to, frame=frame, people=person, fps=fps, names=names)
     if done.note:
         ERR.print(f"note: {done.note}", soft_wrap=True, markup=False)
     files = [str(file) for file in done.files]

@@ -63,7 +63,7 @@ def flow_command(
     iterations
         How often the network updates its flow; what its weights are made for if not given, or 20.
     padding
-        How sides become multiples of 8 px: sintel (all around) or kitti (not below).
+        How sides become multiples of 8 px: sintel (all around) or kitti (rows below only).
     warm
         Start each pair from the flow of the last one.
     occlusion

@@ -36,7 +36,8 @@ def refine_command(
     video
         The video that the tracks were made from.
     tracks
-        tracks.npz, the folder of a run, or what another tool wrote: docs/estimates.md lists them.
+        tracks.npz, the folder of a run, or what another tool wrote: docs/estimates.md lists them. Several with commas
+        are averaged.
     detections
         A file of other 2D joints of the same people, to which the poses should keep.
     focal
@@ -48,11 +49,12 @@ def refine_command(
     flow
         Weights of a RAFT or GMA by name or file, or a folder of flow files; several with commas are averaged.
     recipe
-        fast; paper tunes the flow network for each video, as published, and takes hours; released as in its code.
+        fast; paper tunes the flow network for each video, as published, and takes hours; released as in its code, which
+        knows one person with 14 joints at a time, and nothing for --mode 2d but what is drawn over the flow.
     mode
         2d moves the 2D joints alone, where the 3D is not to be relied on; 3d if there is any.
     cycles
-        Turns of pose and flow at most; a score without labels ends them sooner.
+        Turns of pose and flow; of recipe fast at most, for a score without labels ends it sooner.
     flow_side
         Longer side in pixels of the images that a flow network sees; larger ones are shrunk.
     save_flow

@@ -17,10 +17,11 @@ from dyad.geometry.grids import rescale_xy
 
 CameraSource = Literal["given", "file", "fov", "guess"]
 
-# A phone's or action camera's main lens sees 55 to 75 degrees along the longer side; one image diagonal of focal length
-# lies in the middle (53 degrees along the diagonal's own angle) and is what most tools of the field assume.
-GUESSED_FOCAL_PER_DIAGONAL = 1.0
-GUESSED_FOCAL_SPREAD = 0.2
+# Most videos come from phones, whose main lenses are of 24 to 28 mm on full frame (0.55 to 0.65 of the diagonal), and
+# which use less of the image for video; webcams lie there, too, and who films from afar has longer lenses. One image
+# diagonal, which many tools assume, puts people whom a phone filmed half as far away again as they are.
+GUESSED_FOCAL_PER_DIAGONAL = 0.8
+GUESSED_FOCAL_SPREAD = 0.3
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Camera:
 
     @classmethod
     def guess(cls, size: tuple[int, int]) -> "Camera":
-        """A focal length of one image diagonal, the principal point in the middle: a guess, and named so."""
+        """A focal length of 0.8 image diagonals (35 mm on full frame), the principal point in the middle: a guess."""
         return cls.from_focal(size, GUESSED_FOCAL_PER_DIAGONAL * math.hypot(*size), source="guess")
 
     @classmethod
@@ -73,7 +74,10 @@ class Camera:
 
     @classmethod
     def from_file(cls, path: str | PathLike[str]) -> "Camera":
-        """Read a TOML file with `size`, `focal`, `centre` (px) and optionally `distortion` (k1 k2 p1 p2 k3)."""
+        """Read a TOML file with `size` and `focal` (px, one number or two).
+
+        It may also give `centre` (px; the middle of the image if not) and `distortion` (k1 k2 p1 p2 k3).
+        """
         try:
             fields = tomllib.loads(Path(path).read_text(encoding="utf-8"))
         except OSError as error:
@@ -103,7 +107,8 @@ class Camera:
             source = fields.get("source", "given")
         except (KeyError, TypeError, ValueError, OverflowError, RuntimeError) as error:
             raise BadInput(
-                f"a camera needs size = [w, h], focal = [fx, fy] and centre = [cx, cy] in px: {one_line(error)}"
+                "a camera needs size = [w, h] and focal, one number or [fx, fy], in px; centre = [cx, cy] and "
+                f"distortion = [k1, k2, p1, p2, k3] if known: {one_line(error)}"
             ) from error
         if min(width, height) > 0:
             check_size(width, height, "the camera")

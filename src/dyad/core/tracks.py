@@ -89,6 +89,18 @@ class Window(NamedTuple):
     xyz: Tensor
     sigma: Tensor
 
+    @property
+    def seen(self) -> Tensor:
+        """How well each joint is seen (T, P, J), 0..1: by its confidence.
+
+        Of a person in a frame with neither 2D nor confidence nobody says what is hidden: all joints count as seen,
+        unless the row was filled.
+        """
+        sure = self.confidence.nan_to_num()
+        told = torch.isfinite(self.xy).all(-1) | (sure > 0)
+        silent = self.present & ~self.filled & ~told.any(-1)
+        return torch.where(silent[..., None], 1.0, sure)
+
 
 @dataclass(frozen=True)
 class Tracks:
@@ -102,7 +114,7 @@ class Tracks:
         xyz: (N, J, 3) m in the camera frame. sigma: (N, J, 3) m, one standard deviation.
         box: (N, 4) px x0 y0 x1 y1. filled: (N,) no detection in this frame.
         agreement: (N, J) 0..1 how well flow and pose agree. flags: (N,) int64, see `Flag`.
-        skeleton, camera: of all rows. fps: nominal frames a second. video: name of the source.
+        skeleton, camera: one of each, for all rows. fps: nominal frames a second. video: name of the source.
         frames, times: (T,) every frame that was processed, also those without people.
         world: floor and gravity, or None where nothing tells.
         cuts: frames that begin a new shot; nobody is followed across, and each shot has a camera place of its own.
@@ -142,6 +154,13 @@ class Tracks:
                 f"tracks: frames {tuple(self.frames.shape)} and times {tuple(self.times.shape)} should agree"
             )
         _check_timeline(self.frames, self.frame)
+        lens = [tuple(value.shape) for value in (self.camera.focal, self.camera.centre, self.camera.distortion)]
+        if lens != [(2,), (2,), (5,)]:
+            raise BadInput(
+                "tracks: one camera with a focal length (2,), a centre (2,) and a distortion (5,) sees all frames, got "
+                f"shapes {lens[0]}, {lens[1]} and {lens[2]}; give each part of the video with a camera of its own as "
+                "tracks of its own"
+            )
         if not (math.isfinite(self.fps) and self.fps > 0):
             raise BadInput(f"tracks: fps is a positive number of frames a second, got {self.fps}")
         order = np.lexsort((self.frame.numpy(), self.person.numpy()))
@@ -206,6 +225,13 @@ class Tracks:
     def with_(self, **changes: Any) -> "Tracks":
         """A copy with some fields replaced."""
         return replace(self, **changes)
+
+    def shot(self, frames: Tensor) -> Tensor:
+        """The shot (…) that frames lie in, by number: how many cuts come up to them.
+
+        Nobody is followed, and no flow read, from one shot to the next. A cut may lie on a frame that was left out.
+        """
+        return torch.searchsorted(torch.tensor(sorted(self.cuts), dtype=torch.int64), frames, right=True)
 
     def window(self, start: int | None = None, stop: int | None = None) -> Window:
         """Dense (T, P, J, ·) view of the processed frames with start ≤ index < stop."""

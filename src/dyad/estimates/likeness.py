@@ -35,7 +35,8 @@ def by_frame(tracks: Tracks) -> dict[int, NDArray[np.int64]]:
     frame = tracks.frame.numpy()
     order = np.argsort(frame, kind="stable")
     frames, starts = np.unique(frame[order], return_index=True)
-    return dict(zip(frames.tolist(), np.split(order, starts[1:]), strict=True))
+    # The first part lies before all frames, and is empty.
+    return dict(zip(frames.tolist(), np.split(order, starts)[1:], strict=True))
 
 
 def _size(xy: Floats) -> NDArray[np.float64]:

@@ -56,7 +56,8 @@ class People:
         chosen = torch.nonzero(~rows.filled)[:, 0]
         chosen = chosen[torch.argsort(rows.frame[chosen], stable=True)]
         counts = torch.bincount(torch.searchsorted(rows.frames, rows.frame[chosen]), minlength=len(rows.frames))
-        cuts = set(rows.cuts)
+        shot = rows.shot(rows.frames)
+        cuts = torch.diff(shot, prepend=shot[:1]) > 0
         return [
             Detections(
                 frame=int(frame),
@@ -67,7 +68,9 @@ class People:
                 confidence=rows.confidence[at],
                 skeleton=rows.skeleton,
                 xyz=rows.xyz[at] if has_3d else None,
-                cut=int(frame) in cuts,
+                cut=bool(cut),
             )
-            for frame, time, at in zip(rows.frames, rows.times, torch.split(chosen, counts.tolist()), strict=True)
+            for frame, time, cut, at in zip(
+                rows.frames, rows.times, cuts, torch.split(chosen, counts.tolist()), strict=True
+            )
         ]

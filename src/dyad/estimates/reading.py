@@ -17,11 +17,11 @@ from dyad.estimates.contents import LAST_FRAME, Arrays, Contents, Folder, open_c
 from dyad.estimates.people import People
 from dyad.estimates.recording import Recording
 from dyad.estimates.seeing import placed, with_joints
-from dyad.estimates.sheet import ONLY_2D, Advice, Cleaned, Sheet, boxes_of, cleaned
+from dyad.estimates.sheet import ONLY_2D, OWN, Cleaned, Sheet, boxes_of, cleaned
 
 _LOG = logging.getLogger(__name__)
 _MOST_FRAMES = 1_000_000
-_OWN = "dyad"
+_DYAD = "dyad"
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ _READERS = (
     Format("anatomy3d", "an array (T, 17, 3) of metres", bootstrap.fits_anatomy3d, bootstrap.read_anatomy3d),
     Format("dcpose", "an array `detections` (T, 17, 3) of px and scores", bootstrap.fits_dcpose, bootstrap.read_dcpose),
 )
-FORMATS = (_OWN, *(reader.name for reader in _READERS))
+FORMATS = (_DYAD, *(reader.name for reader in _READERS))
 """Names of what can be read."""
 
 
@@ -91,7 +91,7 @@ def read_people(
         raise BadUsage(f"the formats that can be read are {', '.join(FORMATS)}; got {format!r}")
     recording = Recording.of(video, camera=camera, fps=fps, frames=frames)
     contents = open_contents(path)
-    if format == _OWN or (format is None and _is_ours(contents)):
+    if format == _DYAD or (format is None and _is_ours(contents)):
         people = _own(contents.path, recording)
     else:
         reader = next((r for r in _READERS if r.name == format), None) or _recognised(contents)
@@ -122,7 +122,7 @@ def _recognised(contents: Contents) -> Format:
         if reader.fits(contents):
             return reader
     looked = "; ".join(f"{reader.name}: {reader.mark}" for reader in _READERS)
-    raise BadInput(f"{contents.path} is of no known tool. Looked for {_OWN}: tracks.npz; {looked}")
+    raise BadInput(f"{contents.path} is of no known tool. Looked for {_DYAD}: tracks.npz; {looked}")
 
 
 def _own(path: Path, recording: Recording) -> People:
@@ -133,11 +133,21 @@ def _own(path: Path, recording: Recording) -> People:
         )
     if recording.frames is not None:
         there = torch.from_numpy(recording.frames)
+        if len(tracks) and not torch.isin(tracks.frame, there).any():
+            raise BadInput(
+                f"the tracks at {path} are of people in the frames {int(tracks.frame.min())} to "
+                f"{int(tracks.frame.max())}, none of which is among the {len(there)} of "
+                f"{recording.video or 'the recording'}; give tracks of the same frames"
+            )
         tracks = tracks[torch.isin(tracks.frame, there)].with_(frames=there, times=_times(recording, recording.frames))
         tracks = tracks.with_(time=tracks.times[torch.searchsorted(tracks.frames, tracks.frame)])
-    flat = not len(tracks) or bool(((tracks.flags & Flag.FLAT) > 0).all())
-    advice = ONLY_2D if flat or not torch.isfinite(tracks.xyz).any() else Advice(note="Tracks of our own.")
-    return People(_OWN, advice, True, tracks, tracks.confidence.nan_to_num().mean(-1))
+    return own_people(tracks)
+
+
+def own_people(tracks: Tracks) -> People:
+    """Tracks of our own as people, to be refined in 2D where there is no 3D, or one that was made up (`Flag.FLAT`)."""
+    flat = not torch.isfinite(tracks.xyz).any() or bool(((tracks.flags & Flag.FLAT) > 0).all())
+    return People(_DYAD, ONLY_2D if flat else OWN, True, tracks, tracks.confidence.nan_to_num().mean(-1))
 
 
 def _tied(sheet: Sheet, recording: Recording, tool: str, path: Path, first: int | None) -> People:
@@ -219,7 +229,7 @@ def _places(frame: np.ndarray) -> np.ndarray:
 def _standing(people: People, path: Path) -> People:
     """The people with their poses placed in the camera, and boxes for those that got their 2D joints only now."""
     rows = people.rows
-    if people.tool == _OWN or not people.has_3d:
+    if people.tool == _DYAD or not people.has_3d:
         return people
     if not torch.isfinite(rows.xy).any():
         raise BadInput(

@@ -59,7 +59,9 @@ def with_joints(people: People, other: People, *, least: float = 0.3) -> People:
             known = torch.isfinite(theirs[match]).all(-1)
             xy[row] = torch.where(known[:, None], theirs[match], xy[row])
             confidence[row] = torch.where(known, sure[match], 0.0)
-    return replace(people, rows=rows.with_(xy=xy, confidence=confidence))
+    # Whatever the 3D was made from, it was not made from these.
+    advice = replace(people.advice, lifted=False)
+    return replace(people, advice=advice, rows=rows.with_(xy=xy, confidence=confidence))
 
 
 def _converted(seen: Tracks, target: Skeleton) -> tuple[Tensor, Tensor]:

@@ -26,15 +26,33 @@ class Advice:
         weak_camera: the estimator has a weak-perspective camera of its own, which is refined along with the poses.
         motion: whether the term that keeps motion steady helps; the paper leaves it out for estimators that look at
             many frames themselves.
+        lifted: the 3D was made from these very 2D joints, so that what lies between them for good is nobody's error.
         note: why, in a sentence.
     """
 
     mode: Literal["3d", "2d"] = "3d"
     weak_camera: bool = False
     motion: bool = True
+    lifted: bool = False
     note: str = ""
 
+    @classmethod
+    def of_mean(cls, every: "Sequence[Advice]") -> "Advice":
+        """For the mean of several estimates: in 3D where any is; of those a weak camera where all have one, and the
+        term on motion where it helps any, whose jitter the mean has a share of.
+        """
+        if all(each is every[0] for each in every):
+            return every[0]
+        solid = [each for each in every if each.mode == "3d"] or every
+        return cls(
+            mode=solid[0].mode,
+            weak_camera=all(each.weak_camera for each in solid),
+            motion=any(each.motion for each in solid),
+            note=f"The mean of {len(every)} estimates.",
+        )
 
+
+OWN = Advice(lifted=True, note="Tracks of our own.")
 ONLY_2D = Advice("2d", motion=False, note="The file holds 2D joints alone.")
 
 

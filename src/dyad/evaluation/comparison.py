@@ -32,6 +32,7 @@ class Comparison:
         joints: names. times: (T,) s; fps: frames a second of these frames.
         counted: (T,P) who is there. xy: (T,P,J,2) px, truth: (T,P,J,3) m; truth_root: (T,P,3) m.
         predicted, sigma: (T,P,J,3) m; predicted_root: (T,P,3) m. identity: (T,P), 0 where nobody is.
+        predicted_xy, shown: (T,P,J,2) px of the truth's image, the 2D joints and where the 3D ones appear.
         trust: (T,P) mean confidence of the partner's joints.
         similarity: (T,P). frames: similarities of everyone with everyone.
         others: for each frame the predicted people (n,J,3) m without partner; other_roots (n,3), other_trust (n,).
@@ -46,6 +47,8 @@ class Comparison:
     truth_root: NDArray[np.float64]
     predicted: NDArray[np.float64]
     predicted_root: NDArray[np.float64]
+    predicted_xy: NDArray[np.float64]
+    shown: NDArray[np.float64]
     sigma: NDArray[np.float64]
     trust: NDArray[np.float64]
     identity: NDArray[np.int64]
@@ -88,6 +91,19 @@ class Comparison:
         c = self.counted
         return absolute_errors(self.truth_root[c][:, None], self.predicted_root[c][:, None])[:, 0]
 
+    @cached_property
+    def flat(self) -> NDArray[np.float64]:
+        """(G,J) px, distance in the image of the 2D joints from the true ones; NaN where either is unknown."""
+        return self._apart(self.predicted_xy)
+
+    @cached_property
+    def reprojected(self) -> NDArray[np.float64]:
+        """(G,J) px, the same of where the 3D joints appear."""
+        return self._apart(self.shown)
+
+    def _apart(self, xy: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.linalg.norm(xy[self.counted] - self.xy[self.counted], axis=-1)
+
     def only(self, chosen: NDArray[np.bool_]) -> "Comparison":
         """The same where only these (T,P) person-frames count."""
         return replace(self, counted=self.counted & chosen)
@@ -116,7 +132,10 @@ def compare(
     found, position = found[inside], at[inside.numpy()]
     person = found.person.numpy()
     use, middle = list(range(len(joints))), target.indices(*root)
-    xy, xyz = _pixels(found, truth).double().numpy()[:, use], found.xyz.double().numpy()
+    flat, shown = (v.double().numpy()[:, use] for v in _pixels(found, truth))
+    # Who has no 2D is where the 3D appears.
+    xy = np.where(np.isfinite(flat).all(-1, keepdims=True), flat, shown)
+    xyz = found.xyz.double().numpy()
     true_xyz = real.xyz.double().numpy()
     true_xy = real.xy.double().numpy()[:, :, use]
     match matching:
@@ -152,6 +171,8 @@ def compare(
         truth_root=true_xyz[:, :, middle].mean(2),
         predicted=dense(xyz[:, use]),
         predicted_root=dense(roots),
+        predicted_xy=dense(flat),
+        shown=dense(shown),
         sigma=dense(found.sigma.double().numpy()[:, use]),
         trust=dense(trust),
         identity=identity,
@@ -179,11 +200,10 @@ def _released(truth: Tracks, found: Tracks, counted: NDArray[np.bool_], position
     return Partners(row, alike, tuple(frames))
 
 
-def _pixels(found: Tracks, truth: Tracks) -> Tensor:
-    """2D joints (N,J,2) of the prediction in the truth's pixels."""
-    flat = torch.isfinite(found.xy).all(-1)
-    xy = torch.where(flat[..., None], found.xy, found.reproject().to(found.xy))
-    return rescale_xy(xy, torch.tensor(truth.camera.size[0] / found.camera.size[0]))
+def _pixels(found: Tracks, truth: Tracks) -> tuple[Tensor, Tensor]:
+    """2D joints (N,J,2) of the prediction, and where its 3D ones appear, in the truth's pixels."""
+    share = torch.tensor(truth.camera.size[0] / found.camera.size[0])
+    return rescale_xy(found.xy, share), rescale_xy(found.reproject().to(found.xy), share)
 
 
 def _check(found: Tracks, source: Skeleton, joints: Sequence[str]) -> None:

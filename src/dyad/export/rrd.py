@@ -67,8 +67,8 @@ def _camera(rr: Any, recording: Any, space: Upright) -> None:
     if space.camera is None:
         return
     camera = space.tracks.camera
-    focal = camera.focal.reshape(-1, 2)[0].tolist()
-    centre = camera.centre.reshape(-1, 2)[0].tolist()
+    focal = camera.focal.tolist()
+    centre = camera.centre.tolist()
     recording.log(_IMAGE, rr.Transform3D(translation=space.camera, mat3x3=space.rotation), static=True)
     pinhole = rr.Pinhole(
         focal_length=focal, principal_point=centre, resolution=list(camera.size), camera_xyz=rr.ViewCoordinates.RDF

@@ -115,7 +115,7 @@ def upright(tracks: Tracks, frame: Frame = "world") -> Upright:
         turned = np.sqrt(sigma**2 @ (rotation**2).T)
         return Upright(tracks, frame, rotation, xyz @ rotation.T + camera, turned, camera)
     level = xyz @ _LEVEL.T
-    shot = np.searchsorted(np.sort(np.array(tracks.cuts, np.int64)), tracks.frame.numpy(), side="right")
+    shot = tracks.shot(tracks.frame).numpy()
     heights = np.zeros(len(level))
     for number in np.unique(shot):
         heights[shot == number] = -_floor(tracks, level, shot == number)

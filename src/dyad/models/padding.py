@@ -13,8 +13,8 @@ class Padding:
 
     Args:
         size: width and height of the images.
-        mode: where rows are added: `sintel` above and below alike, `kitti` above only, since the ground below is
-            near and moves most. Columns are added left and right alike.
+        mode: where rows are added: `sintel` above and below alike, `kitti` below only. Columns are added left and
+            right alike.
         multiple: what the sides have to be multiples of.
     """
 

@@ -60,9 +60,7 @@ class Scene:
         there = torch.isfinite(seen).all(-1) & (window.xyz[..., 2] > 0) & ~planar[..., None]
         judged = xy if flat else torch.where(there[..., None], seen, xy)
         other = torch.where(there[..., None], seen if flat else xy, torch.nan)
-        cuts = torch.searchsorted(tracks.frames, torch.tensor(tracks.cuts, dtype=torch.int64))
-        cut = np.zeros(len(tracks.frames), bool)
-        cut[cuts[cuts < len(cut)].numpy()] = True
+        shot = tracks.shot(tracks.frames)
         return cls(
             tracks.skeleton,
             window,
@@ -70,7 +68,7 @@ class Scene:
             other.numpy().astype(np.float32),
             apparent_height(tracks, judged).numpy().astype(np.float32),
             window.times.numpy(),
-            cut,
+            (torch.diff(shot, prepend=shot[:1]) > 0).numpy(),
             (int(tracks.camera.size[0]), int(tracks.camera.size[1])),
         )
 
@@ -86,11 +84,10 @@ class Scene:
 def apparent_height(tracks: Tracks, xy: torch.Tensor) -> torch.Tensor:
     """How tall (T, P) px people would be if they stood upright, from 3D or else from joints xy (T, P, J, 2) px."""
     window = tracks.window()
-    focal = tracks.camera.focal.double().reshape(-1, 2)[:, 1].mean()
     tall = stature(window.xyz.double(), tracks.skeleton)
     if not len(tall):
         return tall
-    solid = focal * tall.nanmedian(0).values / window.xyz[..., 2].double().clamp(min=0.1).nanmean(-1)
+    solid = tracks.camera.focal[1] * tall.nanmedian(0).values / window.xyz[..., 2].double().clamp(min=0.1).nanmean(-1)
     low, high = (torch.where(xy.isfinite(), xy, s * torch.inf) for s in (1, -1))
     extent = (high.amax(2) - low.amin(2)).amax(-1)
     told = stature(xy, tracks.skeleton)

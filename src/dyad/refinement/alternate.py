@@ -25,6 +25,8 @@ from dyad.refinement.flow_shelf import FlowShelf, grid_of, kept, tiles_of
 from dyad.refinement.inputs import check_size
 from dyad.refinement.moves import Moves
 from dyad.refinement.pose import Dimensions, PoseRefiner
+from dyad.refinement.released_pose import ReleasedPoses
+from dyad.refinement.residuals import Reading
 from dyad.refinement.stage_files import StageFiles
 
 log = logging.getLogger(__name__)
@@ -74,7 +76,7 @@ class Refiner:
         cycles: at most so many, 0 for flow alone.
         flow_first: correct the flow by the given poses before the first cycle, as in the paper.
         anchor: each cycle's poses stay close to the "initial" ones, or to the "last" ones as in the published code.
-        score: label-free, of tracks and the estimated flow; None runs all cycles.
+        score: label-free, of tracks and the estimated flow; None runs all cycles, as the paper does.
         gain: after a cycle that lowers the score by less than this share no other follows.
         whole: keep the flow of whole images; else only of the parts with people, and of no others estimate any.
     """
@@ -98,15 +100,21 @@ class Refiner:
         return cls(pose=PoseRefiner(mode=mode), tuner=LimbFusion(), cycles=cycles, score=score)
 
     @classmethod
-    def paper(cls, *, mode: Dimensions = "3d", cycles: int = 1, score: Score | None = None) -> "Refiner":
-        """As the paper describes it: the network is tuned to the poses, before and after they are refined."""
-        pose, tuner = PoseRefiner.paper(mode=mode), PaperTuning(mode=mode)
+    def paper(
+        cls, *, mode: Dimensions = "3d", cycles: int = 1, score: Score | None = None, reading: Reading = "start"
+    ) -> "Refiner":
+        """As the paper describes it: the network is tuned to the poses, before and after they are refined.
+
+        `reading` = "end" takes equation 3 as it is printed, see `PoseRefiner.paper`.
+        """
+        pose, tuner = PoseRefiner.paper(mode=mode, reading=reading), PaperTuning(mode=mode)
         return cls(pose=pose, tuner=tuner, cycles=cycles, flow_first=True, score=score)
 
     @classmethod
     def released(cls, *, mode: Dimensions = "3d", cycles: int = 1, score: Score | None = None) -> "Refiner":
-        """As the published code has it, where that differs and can be had for any estimator: see docs/refinement.md."""
-        pose, tuner = PoseRefiner.paper(mode=mode, still=10), PaperTuning.released(mode=mode)
+        """As the published code has it. It has no poses in 2D: there they are the paper's, with the code's squares."""
+        pose = ReleasedPoses.released() if mode == "3d" else PoseRefiner.paper(mode=mode, still=10)
+        tuner = PaperTuning.released(mode=mode)
         return cls(pose=pose, tuner=tuner, cycles=cycles, flow_first=True, anchor="last", score=score)
 
     @classmethod
@@ -211,7 +219,8 @@ class _Run:
             for first, second in _checked_pairs(self.video, tracks):
                 shelf.cuts += second.indices[second.cut].tolist()
                 chosen = wanted[done : done + len(first)].numpy() & ~second.cut
-                chosen &= ~np.isin(second.indices, tracks.cuts)
+                here, there = (tracks.shot(torch.from_numpy(chunk.indices)) for chunk in (first, second))
+                chosen &= (here == there).numpy()
                 if chosen.any():
                     flows = estimator(part(first, chosen), part(second, chosen))
                     for k, position in enumerate((done + np.flatnonzero(chosen)).tolist()):

@@ -108,9 +108,10 @@ class PaperTuning:
             )
 
     @classmethod
-    def released(cls, **changes: Any) -> "PaperTuning":
+    def released(cls, *, mode: Literal["3d", "2d"] = "3d", **changes: Any) -> "PaperTuning":
         """As the published code has it: squares for crosses."""
-        return replace(cls(sketch=ReleasedSketch()), **changes)
+        sketch = ReleasedSketch() if mode == "3d" else ReleasedSketch.of_detections()
+        return replace(cls(mode=mode, sketch=sketch), **changes)
 
     @property
     def rounds(self) -> int:

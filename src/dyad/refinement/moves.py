@@ -47,22 +47,22 @@ class Moves:
     def of(cls, tracks: Tracks, *, flat: bool = False, start: int | None = None, stop: int | None = None) -> Self:
         """Between all consecutive frames that were processed, start ≤ index < stop; nobody moves across a hard cut.
 
-        Joints are where the 3D ones appear, or with `flat` where the 2D ones are. A confidence that is missing is 0.
+        Joints are where the 3D ones appear, or with `flat` where the 2D ones are, and as sure as they are seen: see
+        `Window.seen`.
         """
         window = tracks.window(start, stop)
         xy = window.xy if flat else tracks.camera.project(window.xyz)
         # People behind the camera do not appear, whatever the projection says.
         xy = xy if flat else torch.where(window.xyz[..., 2:] > 0, xy, torch.nan)
         xy = xy.float()
-        cut = torch.isin(window.frames[1:], window.frames.new_tensor(tracks.cuts))
+        cut = tracks.shot(window.frames).diff() > 0
         second = torch.where(cut[:, None, None, None], torch.nan, xy[1:])
-        confidence = torch.minimum(window.confidence[:-1], window.confidence[1:]).nan_to_num()
+        confidence = torch.minimum(window.seen[:-1], window.seen[1:])
         depth = None if flat else window.xyz[:-1, ..., 2]
         height = None
         if depth is not None:
             tall = stature(window.xyz, tracks.skeleton).nanmedian(0).values
-            focal = tracks.camera.focal.float().reshape(-1, 2)[:, 1].mean()
-            height = focal * tall / depth.nanmean(-1)
+            height = tracks.camera.focal[1].float() * tall / depth.nanmean(-1)
         return cls(
             first=xy[:-1],
             second=second,

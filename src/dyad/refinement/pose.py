@@ -1,7 +1,7 @@
 """Poses that agree with the flow: the least energy of the paper's equation 2, for everyone in a video at once."""
 
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, Self
 
 import torch
 from torch import Tensor
@@ -10,6 +10,7 @@ from dyad.core.camera import Camera
 from dyad.core.errors import BadInput
 from dyad.core.flow import Flow, Flows, Lazy
 from dyad.core.tracks import Tracks
+from dyad.geometry.alignment import place
 from dyad.refinement.gauss_newton import GaussNewton
 from dyad.refinement.problem import Lambdas, Motion, Problem, State
 from dyad.refinement.readings import Readings, cut
@@ -24,6 +25,10 @@ Dimensions = Literal["3d", "2d"]
 DEFAULT_LAMBDAS = Lambdas(opt=1.0, three_d=4000.0, two_d=1.0, motion=500.0, camera=0.0, bone=150000.0)
 DEFAULT_FLAT = Lambdas(opt=1.0, three_d=0.3, two_d=1.0, motion=0.0, camera=0.0, bone=0.0)
 
+_POSES_AT_ONCE = 256
+_ALIKE = 0.1
+"""Noise, as a share of the depth, by which no joint is an outlier: what is fitted was computed, not detected."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PoseRefiner:
@@ -37,7 +42,8 @@ class PoseRefiner:
         lambdas: weights of the energies; None takes those of the mode.
         solver: what lowers the energies.
         weak_camera: a weak-perspective camera for every person and frame is refined along with poses about their own
-            root, as in the paper; else the tracks' camera is given and the poses stand where they stand.
+            root, as in the paper; poses then move to where the tracks' camera sees them in the same place. Else that
+            camera is given and the poses stand where they stand.
         moving: which motion is penalised: "position" is the paper's, fit for poses about their own root.
         bones: pairs of joints whose length should last: the skeleton's, or those of the published code.
         reading: where a flow is read, see `terms.optical`.
@@ -67,10 +73,11 @@ class PoseRefiner:
     overlap: int = 40
 
     @classmethod
-    def paper(cls, *, mode: Dimensions = "3d", still: int | None = None) -> "PoseRefiner":
+    def paper(cls, *, mode: Dimensions = "3d", still: int | None = None, reading: Reading = "start") -> Self:
         """As the paper describes it: 1,500 steps of Adam; `still` = 10 stops them by the published code's rule.
 
-        In two dimensions the anchor weighs as much as the 2D term: the paper's 400 is for metres.
+        Flow is read where it begins, at P(X^{t-1}), as in the published code; `reading` = "end" is equation 3 as
+        printed. In two dimensions the anchor weighs as much as the 2D term: the paper's 400 is for metres.
         """
         lambdas = Lambdas.published()
         if mode == "2d":
@@ -82,6 +89,7 @@ class PoseRefiner:
             weak_camera=mode == "3d",
             moving="position",
             bones="published",
+            reading=reading,
             confident=False,
             steady=None,
             hidden=True,
@@ -117,21 +125,25 @@ class PoseRefiner:
     def _solved(self, tracks: Tracks, flows: Flows) -> Tensor:
         """Refined joints (N, J, D) of all rows."""
         problem, state, root = self.problem(tracks, flows)
-        points = self.solver(problem, state).state.points
-        points = points if root is None else points + root
+        found = self._least(problem, state, tracks)
+        points = found.points
+        if root is not None:
+            points = points + _standing(tracks.camera, points, problem.project(found), root)
         return points[torch.searchsorted(tracks.frames, tracks.frame), _columns(tracks)]
+
+    def _least(self, problem: Problem, state: State, tracks: Tracks) -> State:
+        """The state of least energy."""
+        return self.solver(problem, state).state
 
     def problem(self, tracks: Tracks, flows: Flows) -> tuple[Problem, State, Tensor | None]:
         """What is solved for tracks: the problem, where it starts, and what was taken off the points (T, P, 1, 3)."""
         window, flat = tracks.window(), self.mode == "2d"
-        setting = Setting.of(
-            window.present, window.times, tracks.camera.size, cut=torch.isin(tracks.frames, _cuts(tracks)), flat=flat
-        )
+        shot = tracks.shot(window.frames)
+        setting = Setting.of(window.present, window.times, tracks.camera.size, shot=shot, flat=flat)
         xy, xyz, root = window.xy.double(), window.xyz.double(), None
         known = torch.isfinite(xy).all(-1)
         seen = torch.where(known, torch.nan_to_num(window.confidence.double()), 0.0)
-        # Whoever gives no 2D joints cannot say how well they are seen.
-        clear = torch.where(known, seen, (~window.filled)[..., None].double())
+        clear = window.seen.double()
         view, cameras = Flat() if flat else Perspective(tracks.camera), None
         if self.weak_camera and not flat:
             root = _root(xyz, tracks.skeleton.index(tracks.skeleton.root))
@@ -198,10 +210,17 @@ def _root(xyz: Tensor, joint: int) -> Tensor:
     return torch.where(root.isfinite(), root, xyz.nanmean(2, keepdim=True))
 
 
-def _cuts(tracks: Tracks) -> Tensor:
-    """The first processed frame of each shot: a cut may lie on a frame that was left out."""
-    at = torch.searchsorted(tracks.frames, torch.tensor(tracks.cuts, dtype=torch.int64))
-    return tracks.frames[at[at < len(tracks.frames)]]
+def _standing(camera: Camera, points: Tensor, xy: Tensor, root: Tensor) -> Tensor:
+    """Roots (T, P, 1, 3) about which points (T, P, J, 3) appear closest to pixels (T, P, J, 2); as given where no
+    place in front of the camera does."""
+    rays = camera.rays(xy).flatten(0, 1).split(_POSES_AT_ONCE)
+    fits = [
+        place(part, ray, torch.ones_like(part[..., 0]), noise=_ALIKE, pose_noise=0.0).translation
+        for part, ray in zip(points.flatten(0, 1).split(_POSES_AT_ONCE), rays, strict=True)
+    ]
+    found = torch.cat(fits).view_as(root)
+    ahead = found.isfinite().all(-1, keepdim=True) & (found[..., 2:] > 0)
+    return torch.where(ahead, found, root)
 
 
 def _columns(tracks: Tracks) -> Tensor:

@@ -14,7 +14,7 @@ class Readings:
     """Flow from each frame to the next around T - 1 by P by J joints.
 
     Attributes:
-        uv: (T-1, P, J, 2, K, L) px; NaN where unknown.
+        uv: (T-1, P, J, 2, K, L) px, float16, as exact as a `FlowShelf` keeps it; NaN where unknown.
         origin: (T-1, P, J, 2) px, the image's pixel at each window's first.
         counted: (T-1, P, J), whether the flow is known where the joint was at first.
     """
@@ -31,9 +31,8 @@ class Readings:
         """
         middle, half = [n // 2 for n in self.uv.shape[-2:]], [max(3, n // 4) for n in self.uv.shape[-2:]]
         rows, columns = (slice(max(m - h, 0), m + h + 1) for m, h in zip(middle, half, strict=True))
-        near = self.uv[..., rows, columns].flatten(-2)
-        apart = near - near.nanmedian(-1, keepdim=True).values
-        return torch.linalg.vector_norm(apart, dim=-2).nanmedian(-1).values
+        # Frame by frame: in 32 bits all of them would take as much memory again.
+        return torch.stack([_spread(near.float().flatten(-2)) for near in self.uv[..., rows, columns]])
 
     def at(self, xy: Tensor) -> Tensor:
         """Flow (T-1, P, J, 2) px at points (T-1, P, J, 2) px of the image, bilinear and differentiable.
@@ -68,16 +67,22 @@ def cut(flows: Flows, xy: Tensor, wanted: Tensor, *, radius: int, hidden: bool =
         if uv is None:
             size = flow.size
             width, height = (min(2 * radius + 1, n) for n in size)
-            uv = torch.full((steps, people, joints, 2, height, width), torch.nan)
+            uv = torch.full((steps, people, joints, 2, height, width), torch.nan, dtype=torch.float16)
         if flow.size != size:
             raise BadInput(f"flows of one video are of one size, got {size} and {flow.size}")
         origin[step] = _corners(xy[step], size, (uv.shape[-1], uv.shape[-2]))
         windows = _windows(flow, origin[step], (uv.shape[-1], uv.shape[-2]), hidden)
         uv[step] = torch.where(wanted[step][:, None, None, None, None], windows, torch.nan)
     if uv is None:
-        uv = torch.full((steps, people, joints, 2, 1, 1), torch.nan)
-    counted = torch.isfinite(between(uv, xy.detach().to(uv) - origin.to(uv))).all(-1)
+        uv = torch.full((steps, people, joints, 2, 1, 1), torch.nan, dtype=torch.float16)
+    counted = torch.isfinite(between(uv, xy.detach().cpu().float() - origin)).all(-1)
     return Readings(uv, origin, counted)
+
+
+def _spread(uv: Tensor) -> Tensor:
+    """Typical distance (…) of vectors (…, 2, N) from their median."""
+    apart = uv - uv.nanmedian(-1, keepdim=True).values
+    return torch.linalg.vector_norm(apart, dim=-2).nanmedian(-1).values
 
 
 def _corners(xy: Tensor, size: tuple[int, int], window: tuple[int, int]) -> Tensor:

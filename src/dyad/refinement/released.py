@@ -7,6 +7,7 @@ detection counts 1 or 0, inside ρ; a bone's norm has 1e-6 added to each coordin
 3D terms.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -61,9 +62,9 @@ BONES = bones_of(LSP14)
 """All fifteen."""
 
 
-def bone_lengths(xyz: Tensor) -> Tensor:
-    """Lengths (T, 15) of the `BONES` of poses (T, 14, 3)."""
-    first, second = ([bone[k] for bone in BONES] for k in (0, 1))
+def bone_lengths(xyz: Tensor, bones: tuple[tuple[int, int], ...] = BONES) -> Tensor:
+    """Lengths (T, B) of bones, (joint, joint) pairs, of poses (T, J, 3)."""
+    first, second = ([bone[k] for bone in bones] for k in (0, 1))
     return (xyz[:, first] - xyz[:, second] + 1e-6).square().sum(-1).sqrt()
 
 
@@ -125,8 +126,10 @@ class ReleasedProblem:
     """One person's frames, with energies of the published code; solved like a `Problem`.
 
     Attributes:
-        initial: (T, 14, 3) m. detected: (T, 14, 2) px. counts: (T, 14), 1 or 0.
-        uv: (T-1, 2, H, W) px.
+        initial: (T, J, 3) m. detected: (T, J, 2) px. counts: (T, J), 1 or 0. The code's J is 14.
+        read: gives flow (T-1, J, 2) px at points (T-1, J, 2) px, such as `read_flow` of whole images. Where it is NaN,
+            which the code's flow never is, nothing pulls.
+        bones: whose lengths should last.
     """
 
     view: View
@@ -134,21 +137,23 @@ class ReleasedProblem:
     initial: Tensor
     detected: Tensor
     counts: Tensor
-    uv: Tensor
+    read: Callable[[Tensor], Tensor]
+    bones: tuple[tuple[int, int], ...] = BONES
     unit: ClassVar[float] = 1.0
 
     def project(self, state: State) -> Tensor:
-        """Pixels (T, 14, 2) of points (T, 1, 14, 3) and cameras (T, 1, 3)."""
+        """Pixels (T, J, 2) of points (T, 1, J, 3) and cameras (T, 1, 3)."""
         cameras = None if state.cameras is None else state.cameras[:, :, None].expand(*state.points.shape[:-1], -1)
         return self.view.project(state.points, cameras)[:, 0]
 
     def parts(self, state: State) -> Parts:
         """The sums of each frame; λ of `Lambdas.printed`."""
         weights, xyz, xy = self.lambdas, state.points[:, 0], self.project(state)
-        temporal = weights.motion * _summed(xyz.diff(dim=0)) + weights.bone * _summed(bone_lengths(xyz).diff(dim=0))
+        lengths = bone_lengths(xyz, self.bones)
+        temporal = weights.motion * _summed(xyz.diff(dim=0)) + weights.bone * _summed(lengths.diff(dim=0))
         if state.cameras is not None:
             temporal = temporal + weights.camera * _summed(state.cameras.diff(dim=0))
-        read = read_flow(self.uv, xy[:-1]).to(xy)
+        read = self.read(xy[:-1]).to(xy)
         count = self.counts[..., None]
         first = xyz.new_zeros(1)
         return Parts(
@@ -164,5 +169,5 @@ class ReleasedProblem:
 
 
 def _summed(x: Tensor) -> Tensor:
-    """Sum of ρ over all but the first dimension."""
-    return smooth_l1(x).flatten(1).sum(1)
+    """Sum of ρ over all but the first dimension; what is not known adds nothing."""
+    return smooth_l1(torch.where(torch.isfinite(x), x, torch.zeros_like(x))).flatten(1).sum(1)

@@ -51,20 +51,20 @@ class Setting:
         times: Tensor,
         size: tuple[int, int],
         *,
-        cut: Tensor | None = None,
+        shot: Tensor | None = None,
         flat: bool = False,
     ) -> "Setting":
         """For frames at `times` (T,) s of images of `size` (width, height) px.
 
-        `cut` (T,) says which frames begin a shot; `flat` that points are in pixels. Steps that take no time count as
-        the middle one of the others.
+        `shot` (T,) is the number of each frame's shot; `flat` says that points are in pixels. Steps that take no time
+        count as the middle one of the others.
         """
         step = times.double().diff()
         usual = step[step > 0].median() if (step > 0).any() else step.new_tensor(PAPER_STEP)
         rate = PAPER_STEP / torch.where(step > 0, step, usual)
         joined = present[1:] & present[:-1]
-        if cut is not None:
-            joined = joined & ~cut[1:, None]
+        if shot is not None:
+            joined = joined & (shot[1:] == shot[:-1])[:, None]
         px = PAPER_PX / max(size)
         return cls(present, joined, px, rate, px if flat else 1.0)
 

@@ -5,6 +5,7 @@ that a cross of fifteen pixels radius makes thick. The code that its authors rel
 """
 
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -39,11 +40,11 @@ POSE_BONES: Bones = (
 """What the released code draws of 3D poses, in its order: later bones over earlier ones."""
 DETECTION_BONES: Bones = (
     ("head_top", "nose"),
-    ("nose", "head_bottom"),
-    ("head_bottom", "left_shoulder"),
+    ("nose", "neck"),
+    ("neck", "left_shoulder"),
     ("left_shoulder", "left_elbow"),
     ("left_elbow", "left_wrist"),
-    ("head_bottom", "right_shoulder"),
+    ("neck", "right_shoulder"),
     ("right_shoulder", "right_elbow"),
     ("right_elbow", "right_wrist"),
     ("left_shoulder", "left_hip"),
@@ -53,7 +54,7 @@ DETECTION_BONES: Bones = (
     ("right_hip", "right_knee"),
     ("right_knee", "right_ankle"),
 )
-"""What it draws of 2D detections with PoseTrack's joints."""
+"""What it draws of 2D detections, whose neck PoseTrack calls `head_bottom`."""
 
 
 @dataclass(frozen=True)
@@ -110,15 +111,20 @@ class ReleasedSketch:
 
     Args:
         bones: names of joints, drawn in this order.
-        confidence: bones with a joint not above are not drawn; only where confidences are given.
+        confidence: bones with a joint not above are not drawn, where confidences are given; None draws all.
         bounded: whether points below or right of the first image are left out, as for 2D detections.
 
     Raises BadUsage (when called) for images with a side below 30 px, where the original does something else again.
     """
 
     bones: Bones = POSE_BONES
-    confidence: float = CONFIDENT
+    confidence: float | None = None
     bounded: bool = False
+
+    @classmethod
+    def of_detections(cls) -> Self:
+        """What is drawn of 2D joints, where the defaults draw 3D poses, however sure their joints are."""
+        return cls(DETECTION_BONES, CONFIDENT, bounded=True)
 
     @torch.no_grad()
     def __call__(self, moves: Moves, size: tuple[int, int]) -> Target:
@@ -137,7 +143,7 @@ class ReleasedSketch:
         if self.bounded:
             drawn &= first < first.new_tensor(size)
         drawn = drawn.all(-1)
-        if moves.confidence is not None:
+        if moves.confidence is not None and self.confidence is not None:
             sure = moves.skeleton.convert_confidence(moves.confidence, joints) > self.confidence
             drawn &= (sure[:, :, ends[0]] & sure[:, :, ends[1]])[..., None]
         frame, *rest = torch.nonzero(drawn, as_tuple=True)

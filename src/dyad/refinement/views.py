@@ -1,7 +1,7 @@
 """How the points that are refined become pixels: a camera that is given, one that is refined with them, or none."""
 
-from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from dataclasses import dataclass, replace
+from typing import ClassVar, Protocol, Self
 
 import torch
 from torch import Tensor
@@ -24,13 +24,18 @@ class View(Protocol):
         """Pixels (T, P, J, 2) of points (T, P, J, dims) and cameras (T, P, 1 or J, 3); NaN where there is none."""
         ...
 
+    def of(self, frames: slice, people: slice) -> Self:
+        """The view of some frames and people."""
+        ...
+
 
 @dataclass(frozen=True)
 class Perspective:
     """A camera that is given and stays: points in m in its axes.
 
     Attributes:
-        camera: one for the whole video, or one a frame: its focal length, centre and lens then begin with (T, 1, 1).
+        camera: one for the whole video, as tracks have it, or one a frame: its focal length, centre and lens then
+            begin with (T, 1, 1). Tracks take no such camera, so that only who writes a `Problem` of their own has it.
     """
 
     camera: Camera
@@ -41,6 +46,11 @@ class Perspective:
         # A point that is certainly in front stands in for the others, so that no slope is infinite.
         ahead = torch.where(seen, points, points.new_tensor((0.0, 0.0, 1.0)))
         return torch.where(seen, self.camera.project(ahead), points.new_tensor(torch.nan))
+
+    def of(self, frames: slice, people: slice) -> Self:
+        lens = {name: getattr(self.camera, name) for name in ("focal", "centre", "distortion")}
+        some = {name: value[frames] for name, value in lens.items() if value.dim() > 1}
+        return replace(self, camera=replace(self.camera, **some)) if some else self
 
 
 @dataclass(frozen=True)
@@ -64,9 +74,15 @@ class WeakPerspective:
     def project(self, points: Tensor, camera: Tensor | None) -> Tensor:
         if camera is None:
             raise ValueError("a weak-perspective view needs cameras (T, P, J, 3), got none")
+        known = torch.isfinite(camera).all(-1, keepdim=True)
+        # Some camera stands in for one that is not known, so that no slope is NaN.
+        camera = torch.where(known, camera, torch.ones_like(camera))
         flat = camera[..., :1] * (points[..., :2] + camera[..., 1:])
         unit, origin = self.unit[..., None, None].to(points), self.origin[..., None, :].to(points)
-        return unit * flat + origin
+        return torch.where(known, unit * flat + origin, points.new_tensor(torch.nan))
+
+    def of(self, frames: slice, people: slice) -> Self:
+        return replace(self, unit=self.unit[frames, people], origin=self.origin[frames, people])
 
     def fitted(self, points: Tensor, xy: Tensor, weight: Tensor) -> Tensor:
         """Cameras (T, P, 3) that lead points (T, P, J, 3) closest to pixels (T, P, J, 2), by weighted least squares.
@@ -93,3 +109,6 @@ class Flat:
 
     def project(self, points: Tensor, camera: Tensor | None = None) -> Tensor:
         return points
+
+    def of(self, frames: slice, people: slice) -> Self:
+        return self

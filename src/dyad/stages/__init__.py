@@ -38,6 +38,8 @@ def _blazepose(
     )
     from dyad.stages.detection import BlazePose
 
+    if weights:
+        raise BadUsage(f"--weights are for --detector transformers or onnx, got {', '.join(weights)} for blazepose")
     try:
         folder = find_blazepose()
         if folder is None:
@@ -100,11 +102,11 @@ DETECTORS: "dict[str, Callable[..., Detector]]" = {
     "transformers": _transformers,
     "onnx": _onnx,
 }
-# Networks that `flow.make_flow` takes weights of; weights go by the same names unless called otherwise.
 FLOW = "raft-small-people"
 """The flow network that is used unless another is named; it comes with Dyad."""
 LIFTING = "lifting"
 """The weights of the lifting network that is used unless others are named; they come with Dyad."""
+# Networks that `flow.make_flow` takes weights of; weights go by the same names unless called otherwise.
 FLOW_MODELS = (FLOW, "raft-small", "raft-basic", "gma")
 
 
@@ -119,11 +121,16 @@ def make_detector(name: str, weights: tuple[str, ...], device: torch.device, **p
                 f"there is no detector {name!r}; choose one of {known}, or name your own as package.module:Object or "
                 "file.py:Object"
             )
-        _refuse(policy)
-        if weights:
-            raise BadUsage("--weights are for the detectors that come with Dyad; a plug-in knows its own")
+        refuse_options(weights, **policy)
         return load_plugin("detector", name)
     return DETECTORS[name](weights, device, **policy)
+
+
+def refuse_options(weights: tuple[str, ...], **policy: Any) -> None:
+    """BadUsage for what Dyad's detectors are told, where it is for somebody's own, which would never hear of it."""
+    _refuse(policy)
+    if weights:
+        raise BadUsage("--weights are for the detectors that come with Dyad; one of your own knows its own")
 
 
 def _refuse(policy: dict[str, Any]) -> None:

@@ -61,8 +61,9 @@ class PublishedRecipe(TrainingRecipe):
     def __post_init__(self) -> None:
         if not 0 <= self.seed < HELD_OUT:
             raise BadUsage(f"a training's seed lies from 0 to {HELD_OUT - 1}, got {self.seed}")
-        if self.epochs < 0 or self.batch < 1 or self.held_out < 2:
-            raise BadUsage("epochs are 0 or more, a batch 1 or more, and one in 2 or more is held out")
+        self.at_least(0, "epochs")
+        self.at_least(1, "batch")
+        self.at_least(2, "held_out")
 
     def with_(self, **changes: Any) -> Self:
         """As `TrainingRecipe.with_`; where steps are given, epochs do not count."""

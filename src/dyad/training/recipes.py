@@ -70,6 +70,12 @@ class TrainingRecipe:
         """Everything that the result depends on, as JSON has it; of folders the names alone without `places`."""
         return as_json(asdict(self), places=places)  # ty: ignore
 
+    def at_least(self, least: float, *names: str) -> None:
+        """BadUsage for the first of these fields that is smaller."""
+        for name in names:
+            if not getattr(self, name) >= least:
+                raise BadUsage(f"{name} is {least} or more, got {getattr(self, name)}")
+
 
 R = TypeVar("R", bound=TrainingRecipe)
 
@@ -178,12 +184,18 @@ class FlowRecipe(TrainingRecipe):
     def __post_init__(self) -> None:
         if not 0 <= self.seed < HELD_OUT:
             raise BadUsage(f"a training's seed lies from 0 to {HELD_OUT - 1}; others are held out; got {self.seed}")
-        if not self.worlds or any(s % 8 for w in self.worlds for s in (*self.crop, *w.scenes.size)):
-            raise BadUsage("a training has worlds, with images and crops whose sides are multiples of 8 px")
+        if not self.worlds:
+            raise BadUsage("worlds are one or more, got none")
+        sizes = {
+            "crop": self.crop,
+            **{f"the size of the world {world.name!r}": world.scenes.size for world in self.worlds},
+        }
+        for name, size in sizes.items():
+            if any(side % 8 for side in size):
+                raise BadUsage(f"{name} has sides that are multiples of 8 px, got {size}")
         if min(self.crop) < 64:
             raise BadUsage(f"a crop has 64 px a side or more, for the network halves it six times, got {self.crop}")
-        if min(self.batch, self.pairs, self.streams, self.window, self.repeats, self.held_out, self.iterations) < 1:
-            raise BadUsage("a batch, pairs, streams, window, repeats, iterations and held-out pairs are 1 or more each")
+        self.at_least(1, "batch", "pairs", "streams", "window", "repeats", "held_out", "iterations")
 
 
 FLOW: dict[str, FlowRecipe] = {

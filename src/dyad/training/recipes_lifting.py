@@ -68,11 +68,13 @@ class LiftingRecipe(TrainingRecipe):
     def __post_init__(self) -> None:
         if not 0 <= self.seed < HELD_OUT:
             raise BadUsage(f"a training's seed lies from 0 to {HELD_OUT - 1}; others are held out; got {self.seed}")
-        counts = (self.made, self.bodies, self.graph, self.width, self.batch, self.cameras, self.held_out)
-        if min(counts) < 1 or self.frames < 2 or not self.dilations:
-            raise BadUsage("a lifting network is trained on 1 or more of everything, and on 2 frames or more")
+        self.at_least(1, "made", "bodies", "graph", "width", "batch", "cameras", "held_out")
+        self.at_least(2, "frames")
+        if not self.dilations:
+            raise BadUsage("dilations are one or more, got none")
         if self.batch % self.cameras or self.held_out % self.cameras:
-            raise BadUsage(f"batch and held_out are multiples of cameras ({self.cameras}), got {self.batch}")
+            got = f"{self.batch} and {self.held_out}"
+            raise BadUsage(f"batch and held_out are multiples of cameras ({self.cameras}), got {got}")
 
     @property
     def network(self) -> dict[str, Any]:

@@ -68,10 +68,11 @@ class SelfTrainingRecipe(TrainingRecipe):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if min(self.batch, self.judged) < 1 or self.frames < 2:
-            raise BadUsage("a student learns from one window or more a step, of two frames or more each")
-        if min(self.label, self.consistent, self.plausible) < 0 or not 0 <= self.masked < 1:
-            raise BadUsage("weights of losses are 0 or more, and the share of masked joints is below 1")
+        self.at_least(1, "batch", "judged")
+        self.at_least(2, "frames")
+        self.at_least(0, "label", "consistent", "plausible")
+        if not 0 <= self.masked < 1:
+            raise BadUsage(f"masked is a share from 0 up to 1, got {self.masked}")
 
     def with_(self, **changes: Any) -> Self:
         """A copy with some fields replaced; `motions` is that of the lessons."""

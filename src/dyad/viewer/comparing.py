@@ -61,7 +61,7 @@ def _notes(first: Finished, second: Finished, comparison: Comparison) -> list[st
             f"The runs name different videos, {first.tracks.video or 'none'} and {second.tracks.video or 'none'}: the "
             "comparison holds only if these show the same."
         )
-    focal = [float(tracks.camera.focal.reshape(-1, 2)[0, 0]) for tracks in (a, b)]
+    focal = [float(tracks.camera.focal[0]) for tracks in (a, b)]
     if abs(focal[0] - focal[1]) > 0.005 * focal[0]:
         notes.append(
             f"The runs take different focal lengths, {focal[0]:.0f} and {focal[1]:.0f} px: people are then at "

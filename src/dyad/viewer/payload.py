@@ -125,8 +125,8 @@ def _page(
             "sides": [palette.side_of(name) for name in names],
         },
         "camera": {
-            "focal": tracks.camera.focal.reshape(-1, 2)[0].tolist(),
-            "centre": tracks.camera.centre.reshape(-1, 2)[0].tolist(),
+            "focal": tracks.camera.focal.tolist(),
+            "centre": tracks.camera.centre.tolist(),
             "source": tracks.camera.source,
         },
         "ground": floor,
