@@ -9,8 +9,6 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
-
 from dyad.core.detections import Detections
 from dyad.core.devices import pick_device
 from dyad.core.errors import BadUsage
