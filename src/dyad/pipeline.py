@@ -9,9 +9,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
-
 from dyad.core.detections import Detections
+from dyad.core.devices import pick_device
 from dyad.core.errors import BadUsage
 from dyad.core.memory import give_back_memory
 from dyad.core.protocols import Detector, FlowEstimator, Lifter, Tracker
@@ -293,18 +292,3 @@ def people_of(
         people = read_people(Path(found), video=video, detections=other)
     tracks = people.tracks() if people.identified else PoseTracker()(people.detections(), video)
     return tracks, people.advice
-
-
-def pick_device(name: str) -> torch.device:
-    """The device that a name means; "auto" takes CUDA, else Apple's MPS, else the CPU. BadUsage if it is not there."""
-    if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device).cpu()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise BadUsage(f"the device {name!r} cannot be used ({reason}); try --device auto") from error
-    return device

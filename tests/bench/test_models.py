@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from torch.utils._pytree import tree_leaves
 
 from dyad.bench.model_sizes import SIZES, size_of
 from dyad.bench.models import bench_models, table
@@ -54,3 +55,9 @@ def test_slips_are_told(monkeypatch) -> None:
     found = bench_models(["adaptation"])
     assert found["networks"]["adaptation"]["forward"] == {"error": "broken"}
     assert "-" in table(found)
+
+
+def test_all_that_a_network_takes_is_made_on_its_device() -> None:
+    for name in SIZES:
+        inputs, named = size_of(name).inputs(torch.device("meta"))
+        assert {value.device.type for value in tree_leaves((inputs, named))} == {"meta"}, name

@@ -97,3 +97,12 @@ def test_large_images_are_looked_at_on_the_fly(pair, monkeypatch) -> None:
 def test_features_that_are_too_small_are_refused() -> None:
     with pytest.raises(ValueError, match="at least 64 px"):
         AllPairs()(torch.zeros(1, 4, 8, 7), torch.zeros(1, 4, 8, 7))
+
+
+@pytest.mark.parametrize("policy", [AllPairs, OnTheFly])
+def test_sums_stay_in_32_bits_where_the_rest_is_narrow(policy, pair) -> None:
+    found = policy(LEVELS, RADIUS)(*pair)(_targets(1))
+    with torch.autocast("cpu", torch.bfloat16):
+        narrow = policy(LEVELS, RADIUS)(*pair)(_targets(1))
+    assert narrow.dtype == torch.float32
+    torch.testing.assert_close(narrow, found)

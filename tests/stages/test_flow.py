@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,9 @@ from dyad.core.protocols import FlowEstimator
 from dyad.core.video import Chunk, Video
 from dyad.models.raft import Estimate, raft_small
 from dyad.models.warm_start import warm_start
+from dyad.refinement.flow import networks_of
 from dyad.stages.flow import CheckedFlow, FileFlow, MeanFlow, NetworkFlow, between_images, make_flow
+from tests.other_device import DEVICE, other_device
 
 
 def video(count: int = 6, size: tuple[int, int] = (52, 42), seed: int = 0) -> Video:
@@ -282,3 +285,36 @@ def test_imported_weights_are_used_and_others_refused(tmp_path: Path) -> None:
     assert torch.equal(estimator(first, second).uv, NetworkFlow(network, iterations=2)(first, second).uv)
     with pytest.raises(BadUsage, match="gives no flow"):
         make_flow(str(tmp_path / "other.safetensors"))
+
+
+def test_gradients_are_recorded_in_32_bits() -> None:
+    narrow = []
+
+    class Watched(Probe):
+        def forward(self, *images: Tensor, **policy: Any) -> Estimate:
+            narrow.append(torch.is_autocast_enabled("cpu"))
+            return super().forward(*images, **policy)
+
+    estimator = NetworkFlow(Watched(), half=True)
+    pair = all_pairs(video(2))
+    estimator(*pair)
+    tuned = estimator.copy()
+    with torch.no_grad():
+        tuned(*pair)
+    assert tuned(*pair).uv.requires_grad
+    assert narrow == [True, True, False]
+
+
+def test_a_mean_of_a_network_elsewhere_and_of_files_is_tuned() -> None:
+    pair = all_pairs(video())
+    files = FileFlow({t: t for t in range(5)}, "five", Flow.stack(flows()))
+    with other_device():
+        for estimators in ((files, NetworkFlow(Probe(), device=DEVICE)), (NetworkFlow(Probe(), device=DEVICE), files)):
+            tuned = MeanFlow(estimators).copy()
+            found = tuned(*pair)
+            assert found.uv.device == DEVICE
+            found.uv.sum().backward()
+            (network,) = networks_of(tuned)
+            assert network.gain.grad != 0
+            with torch.no_grad():
+                assert tuned(*pair).uv.device.type == "cpu"

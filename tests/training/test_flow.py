@@ -207,7 +207,8 @@ def test_the_plain_command_ends_with_a_status(tmp_path: Path, caplog: pytest.Log
     assert (tmp_path / WEIGHTS).is_file()
 
 
-def test_it_needs_neither_video_nor_terminal_packages() -> None:
+@pytest.mark.parametrize("name", ["flow", "lifting", "integration", "discriminator", "bottomup", "unlabelled_lifting"])
+def test_programs_need_neither_video_nor_terminal_packages(name: str) -> None:
     code = (
         "import sys\n"
         "class Absent:\n"
@@ -215,7 +216,7 @@ def test_it_needs_neither_video_nor_terminal_packages() -> None:
         "        if name.split('.')[0] in {'av', 'rich', 'cyclopts'}:\n"
         "            raise ModuleNotFoundError(name)\n"
         "sys.meta_path.insert(0, Absent())\n"
-        "import dyad.training.flow\n"
+        f"import dyad.training.{name}\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120)

@@ -1,13 +1,14 @@
 import pytest
 import torch
 
+from dyad.core.devices import pick_device
 from dyad.core.errors import BadUsage
 from dyad.training.hardware import cores, device_named, hardware
 
 
 def test_devices_by_name() -> None:
     assert device_named("cpu") == torch.device("cpu")
-    assert device_named("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert device_named("auto") == pick_device("auto")
     for name in ("nowhere", "cuda:99"):
         with pytest.raises(BadUsage, match=name):
             device_named(name)

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from dyad.core.errors import BadInput, BadUsage
+from dyad.training import loop as loop_module
 from dyad.training.loop import LOG, STATE, Batch, Diverged, Loop, Outcome
 from dyad.training.recipes import Optimisation, Precision
 
@@ -239,3 +241,33 @@ def test_half_precision_trains_too_and_goes_on_exactly(tmp_path: Path, precision
         loop(parts, how=how, batches=stopping_after(steps))()
     loop(parts, how=how)()
     assert curve(parts) == curve(whole)
+
+
+@pytest.mark.parametrize("kind", ["cuda", "cpu"])
+def test_cudnn_stays_switched_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    cudnn = torch.backends.cudnn
+    monkeypatch.setattr(loop_module, "_own_random_numbers", lambda _: nullcontext())
+    training = loop(tmp_path)
+    training.device = torch.device(kind)
+    seen = []
+
+    def train(_: object) -> None:
+        seen.append((cudnn.enabled, cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "_train", train)
+    before = cudnn.enabled, cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32
+    with pytest.raises(KeyboardInterrupt):
+        training()
+    assert seen == [(True, kind == "cuda", *before[2:])]
+    assert (cudnn.enabled, cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32) == before
+
+
+def test_where_gradients_cannot_be_scaled_float16_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*_: object) -> None:
+        raise NotImplementedError("The operator 'aten::_amp_foreach_non_finite_check_and_unscale_' is not implemented")
+
+    monkeypatch.setattr(torch, "_amp_foreach_non_finite_check_and_unscale_", missing)
+    with pytest.raises(BadUsage, match="cannot train in float16 on cpu; choose bfloat16"):
+        loop(tmp_path, how=Optimisation(steps=1, precision="float16"))
+    loop(tmp_path, how=Optimisation(steps=1, precision="bfloat16"))

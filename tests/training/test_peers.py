@@ -107,10 +107,14 @@ def test_each_takes_the_gpu_of_its_number(monkeypatch: pytest.MonkeyPatch) -> No
     asked: list[torch.device] = []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "set_device", asked.append)
-    monkeypatch.setattr(torch, "zeros", lambda *_, device: None)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.setattr(torch, "zeros", lambda *_, device: torch.ones(1))
     assert device_named("auto") == device_named("cuda") == torch.device("cuda:3")
     assert asked == [torch.device("cuda:3")] * 2
     assert device_named("cpu") == torch.device("cpu")
+    # Processes exchange nothing on MPS.
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert device_named("auto") == torch.device("cpu")
 
 
 def test_an_environment_that_makes_no_sense_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

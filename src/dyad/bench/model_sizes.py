@@ -34,7 +34,9 @@ class Size:
         def numbers(shape: Shape) -> Tensor:
             return torch.rand(shape, generator=generator).to(device)
 
-        return (*map(numbers, self.shapes), *self.others()), {name: numbers(s) for name, s in self.named.items()}
+        with device:
+            others = self.others()
+        return (*map(numbers, self.shapes), *others), {name: numbers(s) for name, s in self.named.items()}
 
 
 def _images(count: int, width: int, height: int) -> tuple[Shape, ...]:

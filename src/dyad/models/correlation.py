@@ -86,7 +86,8 @@ class OnTheFly:
             places = _places(targets, pyramid.sizes, self.radius)
             side = 2 * self.radius + 2
             corner = places.corner.unflatten(1, targets.shape[-2:])
-            read = _TiledProducts.apply(rows, pyramid.values, corner, pyramid.sizes, side, self.tile)
+            with torch.autocast(targets.device.type, enabled=False):
+                read = _TiledProducts.apply(rows, pyramid.values, corner, pyramid.sizes, side, self.tile)
             return _between(read, places.share, targets.shape)
 
         return lookup

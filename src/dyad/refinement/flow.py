@@ -72,7 +72,7 @@ class PaperTuning:
     """The paper's recipe: Adam on a copy, one pair a step in the order of time, the last iteration's smooth-ℓ1.
 
     The target is the copy's flow at the beginning with the sketch over it, the same in all epochs. Pairs without a
-    drawn limb teach nothing. Iterations and precision are the estimator's: the paper's are 20.
+    drawn limb teach nothing. Iterations are the estimator's: the paper's are 20.
 
     Attributes:
         mode: "3d" takes 8 epochs, "2d" 50, where `epochs` is None.

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from dyad.core.errors import BadUsage, MissingWeights
-from dyad.core.protocols import Detector
 from dyad.stages.plugins import load_plugin, plugin_names
 
+# Names for annotations alone: what lies in this room is also used where no video can be read (docs/training.md).
 if TYPE_CHECKING:
+    from dyad.core.protocols import Detector
     from dyad.models.blazepose import BlazePoseDetector
     from dyad.models.blazepose_heads import BlazePoseFinder, SideBySide
 
@@ -25,7 +26,7 @@ def _blazepose(
     key_interval: float | None,
     heads: bool | str | Path | None = None,
     **policy: Any,
-) -> Detector:
+) -> "Detector":
     from dyad.models.blazepose import BlazePoseDetector, BlazePoseLandmarks
     from dyad.models.weights import (
         BLAZEPOSE_DETECTOR,
@@ -80,14 +81,14 @@ def _with_heads(file: Path, heads: str | None) -> "BlazePoseDetector | BlazePose
     return SideBySide(BlazePoseDetector.from_file(file), network)
 
 
-def _transformers(weights: tuple[str, ...], device: torch.device, **policy: Any) -> Detector:
+def _transformers(weights: tuple[str, ...], device: torch.device, **policy: Any) -> "Detector":
     _refuse(policy)
     from dyad.stages.huggingface import TransformersDetector
 
     return TransformersDetector(*_two(weights, "a folder of RT-DETR or D-FINE and one of ViTPose"), device=device)
 
 
-def _onnx(weights: tuple[str, ...], device: torch.device, **policy: Any) -> Detector:
+def _onnx(weights: tuple[str, ...], device: torch.device, **policy: Any) -> "Detector":
     _refuse(policy)
     from dyad.stages.onnx import OnnxDetector
 
@@ -96,7 +97,11 @@ def _onnx(weights: tuple[str, ...], device: torch.device, **policy: Any) -> Dete
     return OnnxDetector(*_two(weights, "a file of YOLOX or RTMDet and one of RTMPose"), device=where)
 
 
-DETECTORS: dict[str, Callable[..., Detector]] = {"blazepose": _blazepose, "transformers": _transformers, "onnx": _onnx}
+DETECTORS: "dict[str, Callable[..., Detector]]" = {
+    "blazepose": _blazepose,
+    "transformers": _transformers,
+    "onnx": _onnx,
+}
 FLOW = "raft-small-people"
 """The flow network that is used unless another is named; it comes with Dyad."""
 LIFTING = "lifting"
@@ -105,7 +110,7 @@ LIFTING = "lifting"
 FLOW_MODELS = (FLOW, "raft-small", "raft-basic", "gma")
 
 
-def make_detector(name: str, weights: tuple[str, ...], device: torch.device, **policy: Any) -> Detector:
+def make_detector(name: str, weights: tuple[str, ...], device: torch.device, **policy: Any) -> "Detector":
     """The detector of that name, or the plug-in. BadUsage for an unknown name, MissingWeights where its networks cannot
     be had.
     """

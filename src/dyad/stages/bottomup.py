@@ -5,6 +5,7 @@ equations 3 and 4, but normalised so that one network serves all cameras.
 """
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -14,11 +15,13 @@ from dyad.core.camera import Camera
 from dyad.core.detections import Detections
 from dyad.core.skeleton import BODY17
 from dyad.core.tracks import Tracks
-from dyad.core.video import Video
 from dyad.geometry.grids import rescale_xy, to_float
 from dyad.models.blazepose_heads import STRIDE, PersonMaps
 from dyad.models.person_maps import draw_person_maps
 from dyad.models.person_reading import ReadPeople, merge, read_people
+
+if TYPE_CHECKING:
+    from dyad.core.video import Video
 
 SIZES = (320, 640)
 _PRIOR_SIGMA = 0.7  # cells
@@ -49,7 +52,7 @@ class BottomUp:
         self.device = torch.device(device)
         self.sizes, self.threshold, self.most = sizes, threshold, most
 
-    def __call__(self, video: Video, prior: Tracks | None = None) -> Iterator[Detections]:
+    def __call__(self, video: "Video", prior: Tracks | None = None) -> Iterator[Detections]:
         """Detections of every frame in order. `prior`: where another branch saw people; frames are those of `video`."""
         known = None if prior is None else _by_frame(prior)
         for chunk in video.chunks(8):

@@ -101,7 +101,7 @@ class NetworkFlow:
         return Flow(torch.cat(parts) if parts else torch.empty(0, 2, height, width))
 
     def copy(self) -> Self:
-        """Another estimator with weights of its own that can be tuned: gradients reach them."""
+        """Another estimator with weights of its own that can be tuned: gradients reach them, always in 32 bits."""
         other = type(self)(
             deepcopy(self.network),
             iterations=self.iterations,
@@ -126,7 +126,9 @@ class NetworkFlow:
         one, two = (padding.pad(self._tensor(images)) for images in (first, second))
         start = self._start(first[0]) if warm else None
         # Sums over many products stay in 32 bits: the network sees to that itself.
-        narrow = torch.autocast(self.device.type, dtype=_narrow(self.device)) if self.half else nullcontext()
+        # In 16 bits small gradients would vanish.
+        half = self.half and not torch.is_grad_enabled()
+        narrow = torch.autocast(self.device.type, dtype=_narrow(self.device)) if half else nullcontext()
         try:
             with narrow:
                 estimate = self.network(one, two, iterations=self.iterations, start=start)
@@ -279,8 +281,10 @@ class MeanFlow:
             raise BadUsage("a mean of flows needs at least one estimator, got none")
 
     def __call__(self, first: Chunk, second: Chunk) -> Flow:
-        flows = [estimator(first, second) for estimator in self.estimators]
-        uv = torch.stack([flow.filled(torch.nan) for flow in flows]).mean(0)
+        flows = [estimator(first, second).filled(torch.nan) for estimator in self.estimators]
+        # Where gradients are recorded, a network leaves its flow on its device; files are read to the CPU.
+        where = next((flow.device for flow in flows if flow.device.type != "cpu"), torch.device("cpu"))
+        uv = torch.stack([flow.to(where) for flow in flows]).mean(0)
         return Flow(uv)
 
     def copy(self) -> Self:

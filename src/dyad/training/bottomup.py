@@ -158,6 +158,8 @@ def prepared(recipe: PersonRecipe, stills: Sequence[Still], features: nn.Module 
     What is learned from again and again need be computed but once.
     """
     kept: dict[str, Tensor] = {}
+    narrow = recipe.optimisation.precision == "bfloat16"
+    where = torch.device("cpu") if features is None else next(features.parameters()).device
     for number in range(recipe.cuttings):
         shown = cutting(stills, recipe.cutting, np.random.default_rng((recipe.seed, number, _DRAW)))
         there = torch.isfinite(shown.metres)
@@ -168,9 +170,10 @@ def prepared(recipe: PersonRecipe, stills: Sequence[Still], features: nn.Module 
         for name, value in goal._asdict().items():
             part[name] = value.to(torch.int8) if name == "owner" else value.half()
         if features is not None:
-            with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, recipe.optimisation.precision == "bfloat16"):
-                seen = features(part.pop("image")[None].float() / 255)
-            part |= {name: value[0].to(torch.bfloat16).contiguous() for name, value in seen._asdict().items()}
+            image = part.pop("image")[None].to(where)
+            with torch.no_grad(), torch.autocast(where.type, torch.bfloat16, narrow):
+                seen = features(image.float() / 255)
+            part |= {name: value[0].to(torch.bfloat16).cpu().contiguous() for name, value in seen._asdict().items()}
         # Made whole at once: joining parts would take the memory twice.
         kept = kept or {name: value.new_empty((recipe.cuttings, *value.shape)) for name, value in part.items()}
         for name, value in part.items():

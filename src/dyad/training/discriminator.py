@@ -90,8 +90,8 @@ DISCRIMINATOR: dict[str, DiscriminatorRecipe] = {
 class PairJudge:
     """Areas under the curve on held-out gatherings: C of true against estimated pairs, D2 of true against displaced."""
 
-    def __init__(self, batches: Sequence[Batch], recipe: DiscriminatorRecipe) -> None:
-        self.batches, self.recipe = batches, recipe
+    def __init__(self, batches: Sequence[Batch], recipe: DiscriminatorRecipe, device: torch.device) -> None:
+        self.batches, self.recipe, self.device = batches, recipe, device
 
     def __call__(self, network: nn.Module) -> dict[str, Any]:
         network = copy.deepcopy(network).eval()
@@ -102,7 +102,7 @@ class PairJudge:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(1)
             for batch in self.batches:
-                true, estimated, moved = loss.pairs(batch)
+                true, estimated, moved = loss.pairs({name: value.to(self.device) for name, value in batch.items()})
                 parts.append(
                     [network(*true), network(*estimated), network.pair(*true), network.pair(*in_the_way(moved))]
                 )
@@ -118,7 +118,8 @@ class PairJudge:
 
 def _area(right: Tensor, wrong: Tensor) -> float:
     """Chance that one of the right scores above one of the wrong."""
-    both = torch.cat((wrong, right)).double()
+    # MPS knows no 64 bits.
+    both = torch.cat((wrong, right)).cpu().double()
     rank = both.argsort().argsort().double() + 1
     n, m = len(right), len(wrong)
     return float((rank[m:].sum() - n * (n + 1) / 2) / max(n * m, 1))
@@ -146,7 +147,7 @@ def train_discriminator(
         held = stock_of(output / "held.npz", recipe.held_stock, HELD_OUT)
     where = device_named(device)
     source = branch_batches(held, recipe.data, HELD_OUT, 0)
-    judge = PairJudge([next(source) for _ in range(recipe.held_out)], recipe)
+    judge = PairJudge([next(source) for _ in range(recipe.held_out)], recipe, where)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         network = make(NETWORK, **recipe.arguments)

@@ -5,25 +5,24 @@ import platform
 
 import torch
 
-from dyad.core.errors import BadUsage
+from dyad.core.devices import pick_device
 from dyad.training.peers import local_rank
 
 
 def device_named(name: str) -> torch.device:
-    """The device of a name; "auto" takes a GPU where there is one. BadUsage for one that is not there.
+    """The device of a name, as `pick_device` has it. BadUsage for one that is not there.
 
-    Under torchrun, "auto" and "cuda" are the GPU with the number of the process on its machine.
+    Under torchrun, "auto" and "cuda" are the GPU with the number of the process on its machine. Processes exchange
+    nothing on MPS: there "auto" takes the CPU.
     """
     own = local_rank()
+    if own is None:
+        return pick_device(name)
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device("cuda", own) if name == "cuda" and own is not None else torch.device(name)
-        if device.type == "cuda" and own is not None:
-            torch.cuda.set_device(device)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise BadUsage(f"--device takes auto, cpu, cuda or mps, and one that is here, got {name!r}") from error
+    device = pick_device(f"cuda:{own}" if name == "cuda" else name)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
     return device
 
 

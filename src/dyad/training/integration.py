@@ -129,14 +129,15 @@ def train_integration(
         network.load_state_dict({name: value.float() for name, value in Checkpoint.load(start).tensors.items()})
     loop = Loop(
         network,
-        loss=PoseLoss(recipe, discriminator),
+        # No part of the network, so that the loop does not bring it along.
+        loss=PoseLoss(recipe, None if discriminator is None else discriminator.to(where)),
         batches=partial(branch_batches, troupe, recipe.data, recipe.seed),
         optimisation=recipe.optimisation,
         folder=output,
         identity={"network": recipe.network, "recipe": recipe.to_json(), "start": "" if start is None else start.name},
         device=where,
         seed=recipe.seed,
-        validate=IntegrationJudge(held, recipe),
+        validate=IntegrationJudge(held, recipe, where),
         log_every=log_every,
         save_every=save_every,
         validate_every=validate_every,
@@ -174,8 +175,8 @@ class IntegrationJudge:
     """Scores on held-out gatherings: joints within 15 cm about the root ("pck"), mean error mm, and roots within 25 cm,
     of the network, of the better of both estimates, and of their confidence-weighted mean."""
 
-    def __init__(self, troupe: Troupe, recipe: IntegrationRecipe) -> None:
-        self.troupe, self.recipe = troupe, recipe
+    def __init__(self, troupe: Troupe, recipe: IntegrationRecipe, device: torch.device) -> None:
+        self.troupe, self.recipe, self.device = troupe, recipe, device
         self._batches: list[dict[str, Tensor]] = []
 
     def __call__(self, network: nn.Module) -> dict[str, Any]:
@@ -203,7 +204,7 @@ class IntegrationJudge:
                 ]
                 batch = simulate(scenes, whole, torch.Generator().manual_seed(HELD_OUT + k))
                 # Judged as two branches: whoever is none of them is left out.
-                self._batches.append(batch)
+                self._batches.append({name: value.to(self.device) for name, value in batch.items()})
         return self._batches
 
 

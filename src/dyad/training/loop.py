@@ -19,7 +19,7 @@ from dyad.core.errors import BadUsage, DyadError
 from dyad.core.files import whole_file
 from dyad.training.curves import Curves
 from dyad.training.peers import Peers
-from dyad.training.recipes import Optimisation, as_json
+from dyad.training.recipes import Optimisation, Precision, as_json
 from dyad.training.state import State, moments, restore_moments
 from dyad.training.stopping import Stop
 
@@ -106,7 +106,7 @@ class Loop:
         self.optimiser = torch.optim.AdamW(
             trained, lr=optimisation.rate, weight_decay=optimisation.weight_decay, eps=optimisation.epsilon
         )
-        self.scaler = torch.amp.GradScaler(device.type, enabled=optimisation.precision == "float16")
+        self.scaler = _scaler(device, optimisation.precision)
         self.step, self.seconds = 0, 0.0
         self.sums: dict[str, Tensor] = {}
         self.metrics: Mapping[str, Any] = {}
@@ -308,6 +308,22 @@ def _difference(there: Any, here: Any, place: str = "") -> str:
     return f"{place or 'identity'} is {str(there)[:60]} there and {str(here)[:60]} here"
 
 
+def _scaler(device: torch.device, precision: Precision) -> torch.amp.GradScaler:
+    """What keeps small gradients from vanishing in float16. BadUsage for a device that cannot have it."""
+    if precision == "float16":
+        # A step without consequence: older torch has no scaling on MPS, and would say so in the middle of a training.
+        weight = nn.Parameter(torch.ones(1, device=device))
+        tried = torch.amp.GradScaler(device.type)
+        tried.scale(weight.sum()).backward()
+        try:
+            tried.unscale_(torch.optim.SGD([weight]))
+        except (NotImplementedError, RuntimeError) as error:
+            raise BadUsage(
+                f"torch {torch.__version__} cannot train in float16 on {device.type}; choose bfloat16 or float32"
+            ) from error
+    return torch.amp.GradScaler(device.type, enabled=precision == "float16")
+
+
 @contextlib.contextmanager
 def _own_random_numbers(device: torch.device) -> Generator[None]:
     """Leaves the caller's random numbers as they were."""
@@ -316,6 +332,13 @@ def _own_random_numbers(device: torch.device) -> Generator[None]:
         yield
 
 
-def _quick_convolutions(device: torch.device) -> AbstractContextManager[Any]:
+@contextlib.contextmanager
+def _quick_convolutions(device: torch.device) -> Generator[None]:
     """All batches are of one size, so that it pays to try which algorithm is quickest."""
-    return torch.backends.cudnn.flags(benchmark=True) if device.type == "cuda" else contextlib.nullcontext()
+    # `cudnn.flags` would set all the others as well, and switch cuDNN off.
+    before = torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = before or device.type == "cuda"
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before

@@ -22,7 +22,7 @@ _ROOT = BODY17.index(BODY17.root)
 
 def pairs_of(batch: Batch, *, near: float, every: int = 1, offset: int = 0) -> tuple[Tensor, Tensor, Tensor]:
     """Rows of the first and of the second person, and frames, of all pairs of true people within `near` m."""
-    frames = torch.arange(offset, batch["truth"].shape[1], every)
+    frames = torch.arange(offset, batch["truth"].shape[1], every, device=batch["truth"].device)
     other = batch["other_row"][:, frames]
     row, at = torch.nonzero(other >= 0, as_tuple=True)
     frame, second = frames[at], other[row, at]
@@ -65,12 +65,13 @@ class PairLoss:
 def displaced(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
     """Pairs (N, J, 3) with the second person turned about the vertical and put somewhere beside the first one."""
     n = len(first)
-    angle = (torch.rand(n) * 2 - 1) * torch.pi
-    cos, sin, zero = angle.cos(), angle.sin(), torch.zeros(n)
+    # Drawn on the CPU, so that all devices learn from the same.
+    angle = ((torch.rand(n) * 2 - 1) * torch.pi).to(first.device)
+    aside = (torch.randn(n, 3) * torch.tensor((0.4, 0.0, 0.4))).to(first.device)
+    cos, sin, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
     turn = torch.stack((cos, zero, sin, zero, zero + 1, zero, -sin, zero, cos), -1).unflatten(-1, (3, 3))
     root = second[:, _ROOT, None]
     moved = torch.einsum("nij,nkj->nki", turn, second - root)
-    aside = torch.randn(n, 3) * torch.tensor((0.4, 0.0, 0.4))
     aside[:, 1] = (second - first)[:, _ROOT, 1]
     return first, moved + first[:, _ROOT, None] + aside[:, None]
 
