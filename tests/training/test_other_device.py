@@ -52,8 +52,9 @@ def test_integration(stocked: Path) -> None:
     recipe = recipe_of(INTEGRATION, "tiny", steps=2, data=DATA, plausible=0.1)
     path = stocked / "d.safetensors"
     Checkpoint.of(small(), "discriminator", arguments={"width": 8, "layers": 2}).save(path)
+    discriminator = implausible(str(path))
     with other_device():
-        outcome = train_integration(stocked, recipe, device="meta", discriminator=implausible(str(path)))
+        outcome = train_integration(stocked, recipe, device="meta", discriminator=discriminator)
     assert outcome.step == 2
     assert outcome.metrics["mpjpe_mm"] > 0
 
