@@ -94,7 +94,7 @@ def test_refused_are_the_detections_that_became_nobody(walkers, blazepose_folder
 
 def test_a_guessed_camera_is_called_a_guess_everywhere(account, ran):
     (note,) = [note for note in ran.notes if "guess" in note]
-    assert f"{np.hypot(256, 144):.0f} px" in note
+    assert f"{0.8 * np.hypot(256, 144):.0f} px" in note
     assert "The focal length is a guess" in (ran.folder / "report.html").read_text(encoding="utf-8")
     assert ran.notes[0] == "A note of the caller's."
 
