@@ -5,10 +5,11 @@ import time
 import pytest
 import torch
 
+from dyad.core.devices import pick_device
 from dyad.core.errors import BadUsage
 from dyad.core.skeleton import BODY17, COCO17
 from dyad.core.tracks import Flag, Tracks
-from dyad.pipeline import Pipeline, Watch, pick_device
+from dyad.pipeline import Pipeline, Watch
 from dyad.stages import DETECTORS
 from dyad.stages.lifting import GeometricLifter
 from dyad.stages.lifting_learned import LearnedLifter

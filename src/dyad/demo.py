@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from dyad.core.devices import pick_device
 from dyad.core.errors import MissingWeights
 from dyad.core.files import writing_to
 from dyad.core.protocols import Detector
@@ -14,7 +15,7 @@ from dyad.core.skeleton import BODY17, MUPOTS17
 from dyad.core.tracks import Tracks
 from dyad.evaluation.strict import StrictProtocol, TruePoses
 from dyad.export.video import clip_writer
-from dyad.pipeline import Progress, pick_device
+from dyad.pipeline import Progress
 from dyad.stages import make_detector
 from dyad.stages.oracle import Noise, OracleDetector
 from dyad.synthetic.annotation import annotated

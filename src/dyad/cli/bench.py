@@ -60,7 +60,7 @@ def bench_people_command(
         return
     from dyad.bench.people import as_text, compare_people
     from dyad.bench.people_detectors import people_detectors
-    from dyad.pipeline import pick_device
+    from dyad.core.devices import pick_device
 
     scores = compare_people(data, people_detectors(pick_device(device), heads))
     if json:
@@ -90,7 +90,7 @@ def bench_mupots_command(
     """
     from dyad.bench.mupots import bench_mupots
     from dyad.bench.mupots_parts import own_parts
-    from dyad.pipeline import pick_device
+    from dyad.core.devices import pick_device
     from dyad.workfolder import run
 
     with progress() as told:
@@ -174,7 +174,7 @@ def bench_models_command(
         Runs of which the median counts.
     """
     from dyad.bench.models import bench_models, table
-    from dyad.pipeline import pick_device
+    from dyad.core.devices import pick_device
 
     place = str(pick_device(device))
     with progress() as told:
@@ -210,8 +210,8 @@ def bench_flow_command(
         How often the network updates its flow; what its weights are made for if not given, or 20.
     """
     from dyad.bench.flow import bench_flow, load_with_iterations
+    from dyad.core.devices import pick_device
     from dyad.core.errors import BadUsage
-    from dyad.pipeline import pick_device
 
     if iterations is not None and iterations < 1:
         raise BadUsage(f"--iterations takes a number of 1 or more, got {iterations}")

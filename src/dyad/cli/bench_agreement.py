@@ -32,7 +32,8 @@ def bench_agreement_command(
         How often the network corrects its flow, if not as often as in use.
     """
     from dyad.bench.agreement import bench_agreement, make_table
-    from dyad.pipeline import Pipeline, pick_device
+    from dyad.core.devices import pick_device
+    from dyad.pipeline import Pipeline
     from dyad.stages.flow import make_flow
 
     use_threads(threads)

@@ -142,7 +142,7 @@ class _Asked:
         return self.flow or FLOW
 
     def estimator(self, name: str | None = None) -> "FlowEstimator":
-        from dyad.pipeline import pick_device
+        from dyad.core.devices import pick_device
         from dyad.stages.flow import make_flow
 
         policy = {} if self.iterations is None else {"iterations": self.iterations}

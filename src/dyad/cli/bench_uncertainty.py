@@ -35,7 +35,7 @@ def bench_uncertainty_command(
     from dyad.bench.svg import check_svg, write_svg
     from dyad.bench.uncertainty import bench_uncertainty
     from dyad.bench.uncertainty_plot import reliability
-    from dyad.pipeline import pick_device
+    from dyad.core.devices import pick_device
     from dyad.stages.lifting_learned import make_lifter
 
     use_threads(threads)

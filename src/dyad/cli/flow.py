@@ -69,7 +69,7 @@ def flow_command(
     occlusion
         Ask backwards, too, and store which pixels are seen in one image only; needs --to npz.
     """
-    from dyad.pipeline import pick_device
+    from dyad.core.devices import pick_device
     from dyad.stages.flow import CheckedFlow, make_flow
 
     use_threads(threads)

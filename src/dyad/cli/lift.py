@@ -38,7 +38,7 @@ def lift_command(
         Frames a second of plain arrays.
     """
     from dyad.core.camera import Camera
-    from dyad.pipeline import pick_device
+    from dyad.core.devices import pick_device
     from dyad.stages.lifting_joints import SKELETONS, read_joints
     from dyad.stages.lifting_learned import make_lifter
 

@@ -198,6 +198,18 @@ class FlowRecipe(TrainingRecipe):
         self.at_least(1, "batch", "pairs", "streams", "window", "repeats", "held_out", "iterations")
 
 
+# Two cores that multiply bfloat16, two hours.
+_LAPTOP = FlowRecipe(
+    Optimisation(steps=10000, rate=5e-4, precision="bfloat16"),
+    worlds=worlds((384, 288), crowd=6),
+    crop=(256, 192),
+    batch=4,
+    iterations=6,
+    streams=2,
+    window=160,
+    repeats=6,
+    held_out=48,
+)
 FLOW: dict[str, FlowRecipe] = {
     # Shows on two cores in a quarter of an hour that all is well; not for use.
     "cpu": FlowRecipe(
@@ -211,31 +223,11 @@ FLOW: dict[str, FlowRecipe] = {
         repeats=6,
         held_out=48,
     ),
-    # Two cores that multiply bfloat16, two hours.
-    "laptop": FlowRecipe(
-        Optimisation(steps=10000, rate=5e-4, precision="bfloat16"),
-        worlds=worlds((384, 288), crowd=6),
-        crop=(256, 192),
-        batch=4,
-        iterations=6,
-        streams=2,
-        window=160,
-        repeats=6,
-        held_out=48,
-    ),
+    "laptop": _LAPTOP,
     # Goes on, by `start`, from what "laptop" ends with, two cores, an hour and a half: people weigh more, crops are
     # larger, and the network is trained with as many iterations as it is used with.
-    "laptop-further": FlowRecipe(
-        Optimisation(steps=4000, rate=2.5e-4, precision="bfloat16"),
-        worlds=worlds((384, 288), crowd=6),
-        crop=(320, 240),
-        batch=4,
-        people=4.0,
-        seed=2,
-        streams=2,
-        window=160,
-        repeats=8,
-        held_out=48,
+    "laptop-further": _LAPTOP.with_(
+        steps=4000, rate=2.5e-4, crop=(320, 240), iterations=12, people=4.0, repeats=8, seed=2
     ),
     # One large GPU and sixteen cores, half an hour.
     "gpu": FlowRecipe(Optimisation(steps=12000, rate=6e-4, precision="float16")),
